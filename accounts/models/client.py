@@ -1,7 +1,7 @@
 """Programs that call the API: sources, pipelines, and the public client through which staff act."""
 
 from typing import ClassVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -9,6 +9,8 @@ from django.db.models import Q
 from oauth2_provider.models import AbstractApplication, ApplicationManager
 
 from accounts.models.controller import Controller
+from core import ids
+from core.ids import PublicId
 
 
 class ClientKind(models.TextChoices):
@@ -31,7 +33,7 @@ _PUBLIC = Q(
 
 def public_client_id(client_uuid: UUID) -> str:
     """Return the one public name of a client: OAuth client_id and actor id alike."""
-    return f"cli_{client_uuid.hex}"
+    return ids.format(PublicId.CLIENT, client_uuid)
 
 
 class APIClient(AbstractApplication):  # type: ignore[misc]  # the toolkit carries no types
@@ -41,7 +43,7 @@ class APIClient(AbstractApplication):  # type: ignore[misc]  # the toolkit carri
     code for people. What a token may carry never exceeds `allowed_scopes`.
     """
 
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=ids.new_random, editable=False)
     controller = models.ForeignKey(
         Controller, on_delete=models.PROTECT, related_name="clients", null=True, blank=True
     )

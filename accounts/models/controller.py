@@ -3,13 +3,13 @@
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
-from uuid_utils.compat import uuid7
 
+from core import ids
 from core.clock import now
 
 
 class Controller(models.Model):
-    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    id = models.UUIDField(primary_key=True, default=ids.new_time_ordered, editable=False)
     slug = models.SlugField(max_length=63, unique=True)
     name = models.CharField(max_length=200)
     #: ISO 3166-1 alpha-2; picks the holiday calendar of deadlines.
@@ -22,7 +22,8 @@ class Controller(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                name="accounts_controller_slug_form", condition=Q(slug__regex=r"^[a-z0-9][a-z0-9-]*$")
+                name="accounts_controller_slug_form",
+                condition=Q(slug__regex=r"^[a-z0-9][a-z0-9-]*$"),
             ),
             models.CheckConstraint(
                 name="accounts_controller_country_form", condition=Q(country__regex=r"^[A-Z]{2}$")

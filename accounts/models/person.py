@@ -1,16 +1,15 @@
 """The human behind accounts: separation of duties counts persons, never accounts."""
 
-from uuid import uuid4
-
 from django.db import models
 
+from core import ids
 from core.clock import now
 
 
 class Person(models.Model):
     """Nothing but an id: two accounts of one human point to the same row."""
 
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=ids.new_random, editable=False)
     created_at = models.DateTimeField(default=now, editable=False)
 
     def __str__(self) -> str:

@@ -1,7 +1,6 @@
 """A member of staff who signs in by e-mail. Data subjects have no account."""
 
 from typing import Any, ClassVar
-from uuid import uuid4
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -11,6 +10,7 @@ from django.db.models.functions import Lower
 
 from accounts.models.controller import Controller
 from accounts.models.person import Person
+from core import ids
 from core.clock import now
 
 
@@ -37,7 +37,7 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """`controller` is empty only for staff who run the installation for all controllers."""
 
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, default=ids.new_random, editable=False)
     email = models.EmailField(unique=True)
     person = models.ForeignKey(Person, on_delete=models.PROTECT, related_name="users")
     controller = models.ForeignKey(
