@@ -1,0 +1,85 @@
+"""States of subjects, key shares and shreddings, and the one table of legal moves of each."""
+
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class SubjectState(StrEnum):
+    """A subject is written and read only while LIVE."""
+
+    LIVE = "live"
+    FENCED = "fenced"
+    ERASED = "erased"
+
+
+class ShareState(StrEnum):
+    """PLANNED is committed before the key store is called; LIVE once it was read back."""
+
+    PLANNED = "planned"
+    LIVE = "live"
+    RETIRED = "retired"
+    DESTROYED = "destroyed"
+    ABSENT = "absent"
+    LOST = "lost"
+
+
+class ShreddingState(StrEnum):
+    """Steps of an erasure, in order; each marker is written after its step is done."""
+
+    FENCED = "fenced"
+    DRAINED = "drained"
+    ORDERED = "ordered"
+    KEYS_DESTROYED = "keys-destroyed"
+    SWEPT = "swept"
+    VERIFIED = "verified"
+    BACKUP_CLEAR = "backup-clear"
+    CANCELLED = "cancelled"
+
+
+SUBJECT_MOVES = MappingProxyType(
+    {
+        SubjectState.LIVE: frozenset({SubjectState.FENCED}),
+        SubjectState.FENCED: frozenset({SubjectState.LIVE, SubjectState.ERASED}),
+        SubjectState.ERASED: frozenset[SubjectState](),
+    }
+)
+
+SHARE_MOVES = MappingProxyType(
+    {
+        ShareState.PLANNED: frozenset({ShareState.LIVE, ShareState.RETIRED, ShareState.ABSENT}),
+        ShareState.LIVE: frozenset({ShareState.RETIRED, ShareState.LOST}),
+        ShareState.RETIRED: frozenset(
+            {ShareState.LIVE, ShareState.DESTROYED, ShareState.ABSENT, ShareState.LOST}
+        ),
+        ShareState.LOST: frozenset({ShareState.LIVE, ShareState.RETIRED, ShareState.DESTROYED}),
+        ShareState.DESTROYED: frozenset[ShareState](),
+        ShareState.ABSENT: frozenset[ShareState](),
+    }
+)
+
+SHREDDING_MOVES = MappingProxyType(
+    {
+        ShreddingState.FENCED: frozenset({ShreddingState.DRAINED, ShreddingState.CANCELLED}),
+        ShreddingState.DRAINED: frozenset({ShreddingState.ORDERED, ShreddingState.CANCELLED}),
+        ShreddingState.ORDERED: frozenset({ShreddingState.KEYS_DESTROYED}),
+        ShreddingState.KEYS_DESTROYED: frozenset({ShreddingState.SWEPT}),
+        ShreddingState.SWEPT: frozenset({ShreddingState.VERIFIED}),
+        ShreddingState.VERIFIED: frozenset({ShreddingState.BACKUP_CLEAR}),
+        ShreddingState.BACKUP_CLEAR: frozenset[ShreddingState](),
+        ShreddingState.CANCELLED: frozenset[ShreddingState](),
+    }
+)
+
+#: States of a shredding that a lock can still stop.
+CANCELLABLE = frozenset({ShreddingState.FENCED, ShreddingState.DRAINED})
+
+
+class IllegalMove(Exception):  # noqa: N818 - a programmer fault, not an anticipated failure
+    """A state machine was asked for a move that its table does not have."""
+
+
+def require_shredding_move(old: str, new: ShreddingState) -> None:
+    """Raise IllegalMove unless the table allows `old` to `new`."""
+    if new not in SHREDDING_MOVES[ShreddingState(old)]:
+        message = f"a shredding cannot go from {old} to {new}"
+        raise IllegalMove(message)

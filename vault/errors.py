@@ -1,0 +1,79 @@
+"""Failures of custody, sealing and shredding."""
+
+from core.errors import Conflict, Erased, IntegrityViolation, NotFound, NotPermitted, Unavailable
+
+
+class CustodianUnavailable(Unavailable):
+    """The key store is down, sealed, slow or has no leader."""
+
+    code = "key-store-unavailable"
+    text = "The key store does not answer; nothing was lost. Try again."
+
+
+class CustodianRefused(IntegrityViolation):
+    """The key store refused a credential that this process should hold."""
+
+    code = "key-store-refused"
+    text = "The key store refuses this process; see `manage.py doctor`."
+
+
+class JournalUnavailable(Unavailable):
+    """The erasure journal cannot be written durably."""
+
+    code = "journal-unavailable"
+    text = "The erasure journal cannot be written; no destruction was started."
+
+
+class SubjectNotFound(NotFound):
+    """No such subject, or another controller's."""
+
+    code = "subject-not-found"
+    text = "No data subject of yours has this id."
+
+
+class SubjectErased(Erased):
+    """The subject is fenced or erased."""
+
+    code = "erased"
+
+
+class GrantMissing(NotPermitted):
+    """The purpose holds no live grant for this subject and category."""
+
+    code = "no-grant"
+    text = "This purpose holds no live grant for this data."
+
+
+class KeyLost(IntegrityViolation):
+    """The key store no longer holds a share that was never destroyed."""
+
+    code = "key-lost"
+    text = "The key of a living data subject is missing from the key store."
+
+
+class KeyStillAlive(IntegrityViolation):
+    """A share read as live after it was destroyed."""
+
+    code = "key-still-alive"
+    text = "A destroyed key still reads as live; the erasure is not complete."
+
+
+class CiphertextTampered(IntegrityViolation):
+    """A stored record does not open under its own key and binding."""
+
+    code = "record-tampered"
+    text = "A stored record does not match its binding."
+
+
+class ShredBlocked(Conflict):
+    """A lock forbids the destruction."""
+
+    code = "shred-locked"
+    text = "A legal hold or retention floor blocks this erasure."
+
+
+class TooLate(Conflict):
+    """The destruction has been ordered and cannot be stopped."""
+
+    code = "too-late"
+    text = "The destruction has been ordered; it can no longer be stopped."

@@ -1,0 +1,31 @@
+from vault.models.grants import Alias, CustodyGrant, DataKey, KeyGrant, PurposeKey
+from vault.models.records import LookupTag, SealedOpening, SealedRecord, SuppressionTag
+from vault.models.shredding import (
+    DestructionAttestation,
+    JournalHead,
+    Removal,
+    ShredLock,
+    Shredding,
+    ShreddingShare,
+)
+from vault.models.subjects import KeyShare, Subject
+
+__all__ = [
+    "Alias",
+    "CustodyGrant",
+    "DataKey",
+    "DestructionAttestation",
+    "JournalHead",
+    "KeyGrant",
+    "KeyShare",
+    "LookupTag",
+    "PurposeKey",
+    "Removal",
+    "SealedOpening",
+    "SealedRecord",
+    "ShredLock",
+    "Shredding",
+    "ShreddingShare",
+    "Subject",
+    "SuppressionTag",
+]

@@ -1,0 +1,92 @@
+import uuid
+
+from django.db import models
+
+from vault.models import triggers
+from vault.models.subjects import KeyShare, Subject
+
+
+class PurposeKey(models.Model):
+    """A wrapping key of the key store's pool; taken once, by one purpose."""
+
+    name = models.CharField(primary_key=True, max_length=64)
+    controller_id = models.UUIDField(null=True)
+    purpose_id = models.UUIDField(null=True, unique=True)
+    assigned_at = models.DateTimeField(null=True)
+
+
+class DataKey(models.Model):
+    """Names a data key of one subject and category; the key itself is in no row in clear."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT)
+    category_id = models.UUIDField()
+    share = models.ForeignKey(KeyShare, on_delete=models.PROTECT)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["share", "category_id"], name="one_data_key_per_share_and_category"
+            )
+        ]
+        triggers = [triggers.share_live()]
+
+
+class CustodyGrant(models.Model):
+    """The data key wrapped for custody: to make further grants and serve the person's rights."""
+
+    data_key = models.OneToOneField(DataKey, on_delete=models.CASCADE, primary_key=True)
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT)
+    wrapped = models.BinaryField()
+
+    class Meta:
+        triggers = [triggers.data_key_live()]
+
+
+class Alias(models.Model):
+    """A subject's name in one purpose; the ground on which the purpose may read, or none.
+
+    `counter` rises with every withdrawal, so a grant of an earlier ground never matches again.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT)
+    purpose_id = models.UUIDField()
+    ground = models.UUIDField(null=True)
+    counter = models.PositiveIntegerField(default=0)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subject", "purpose_id"], name="one_alias_per_subject_and_purpose"
+            )
+        ]
+        indexes = [models.Index(fields=["purpose_id", "id"], name="alias_by_purpose")]
+        triggers = [triggers.subject_live()]
+
+
+class KeyGrant(models.Model):
+    """The data key wrapped for a purpose. The row is the permission; withdrawal deletes it."""
+
+    data_key = models.ForeignKey(DataKey, on_delete=models.CASCADE)
+    purpose_id = models.UUIDField()
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT)
+    category_id = models.UUIDField()
+    alias = models.ForeignKey(Alias, on_delete=models.CASCADE)
+    share = models.ForeignKey(KeyShare, on_delete=models.PROTECT)
+    ground = models.UUIDField()
+    counter = models.PositiveIntegerField()
+    wrapped = models.BinaryField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["data_key", "purpose_id"], name="one_grant_per_data_key_and_purpose"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["purpose_id", "alias", "category_id"], name="grant_in_page_order")
+        ]
+        triggers = [triggers.ground_current()]

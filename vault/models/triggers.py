@@ -1,0 +1,117 @@
+"""Rules that hold below the services, for every role, the table owner's UPDATE included.
+
+A late writer is a transaction that began while a subject was live and would commit after its
+fence or its withdrawal. Each rule locks what it reads, so it is checked against what is
+committed when the writer commits, not when it began. Violations carry SQLSTATE `LT001`
+(late writer), `LT002` (illegal move) or `LT003` (locked against shredding).
+"""
+
+import pgtrigger
+
+LATE_WRITER, ILLEGAL_MOVE, SHRED_LOCKED = "LT001", "LT002", "LT003"
+
+_SUBJECT_LIVE = """
+    PERFORM 1 FROM vault_subject WHERE id IN (SELECT subject_id FROM fresh) ORDER BY id FOR SHARE;
+    IF EXISTS (SELECT 1 FROM fresh f LEFT JOIN vault_subject s ON s.id = f.subject_id
+               WHERE s.state IS DISTINCT FROM 'live') THEN
+        RAISE EXCEPTION 'late writer: subject is not live' USING ERRCODE = 'LT001';
+    END IF;
+"""
+_SHARE_LIVE = """
+    PERFORM 1 FROM vault_keyshare WHERE kid IN ({kids}) ORDER BY kid FOR SHARE;
+    IF EXISTS (SELECT 1 FROM vault_keyshare k WHERE k.kid IN ({kids}) AND k.state <> 'live') THEN
+        RAISE EXCEPTION 'late writer: key share is not live' USING ERRCODE = 'LT001';
+    END IF;
+"""
+_ALIAS_CURRENT = """
+    PERFORM 1 FROM vault_alias WHERE id IN (SELECT alias_id FROM fresh) ORDER BY id FOR SHARE;
+    IF EXISTS (SELECT 1 FROM fresh f LEFT JOIN vault_alias a ON a.id = f.alias_id
+               AND a.subject_id = f.subject_id AND a.purpose_id = f.purpose_id
+               AND a.ground = f.ground AND a.counter = f.counter
+               WHERE a.id IS NULL) THEN
+        RAISE EXCEPTION 'late writer: ground or counter is not current' USING ERRCODE = 'LT001';
+    END IF;
+"""
+_OWN_SHARE = "SELECT share_id FROM fresh"
+_DATA_KEY_SHARE = (
+    "SELECT d.share_id FROM vault_datakey d WHERE d.id IN (SELECT data_key_id FROM fresh)"
+)
+
+
+def _on_insert(body: str) -> pgtrigger.Trigger:
+    return pgtrigger.Trigger(
+        name="late_writer",
+        level=pgtrigger.Statement,
+        when=pgtrigger.After,
+        operation=pgtrigger.Insert,
+        referencing=pgtrigger.Referencing(new="fresh"),
+        func=body + "\n    RETURN NULL;",
+    )
+
+
+def subject_live() -> pgtrigger.Trigger:
+    """Rows of a subject are inserted only while it is live."""
+    return _on_insert(_SUBJECT_LIVE)
+
+
+def share_live() -> pgtrigger.Trigger:
+    """Rows naming a key share are inserted only while subject and share are live."""
+    return _on_insert(_SUBJECT_LIVE + _SHARE_LIVE.format(kids=_OWN_SHARE))
+
+
+def data_key_live() -> pgtrigger.Trigger:
+    """Rows naming a data key are inserted only while subject and the key's share are live."""
+    return _on_insert(_SUBJECT_LIVE + _SHARE_LIVE.format(kids=_DATA_KEY_SHARE))
+
+
+def ground_current() -> pgtrigger.Trigger:
+    """A grant is inserted only with the alias's current ground and counter."""
+    body = _SUBJECT_LIVE + _SHARE_LIVE.format(kids=_OWN_SHARE) + _ALIAS_CURRENT
+    return _on_insert(body)
+
+
+def not_back(*finals: str) -> pgtrigger.Trigger:
+    """A row whose state is one of `finals` never leaves it, and keeps its identity."""
+    states = ", ".join(f"'{state}'" for state in finals)
+    return pgtrigger.Trigger(
+        name="not_back",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update,
+        func=f"""
+    IF OLD.state IN ({states}) AND NEW.state <> OLD.state THEN
+        RAISE EXCEPTION 'illegal move: % is final', OLD.state USING ERRCODE = 'LT002';
+    END IF;
+    RETURN NEW;
+""",  # noqa: S608 - constants of this module's callers, no input
+    )
+
+
+SHRED_BLOCKED = """
+    SELECT 1 FROM vault_shredlock l JOIN vault_subject s ON s.id = NEW.subject_id
+    WHERE l.lifted_at IS NULL AND l.controller_id = s.controller_id AND (
+        (l.scope = 'subject' AND l.scope_id = s.id)
+        OR (l.scope = 'controller' AND l.scope_id = s.controller_id)
+        OR (l.scope = 'category' AND EXISTS (
+            SELECT 1 FROM vault_datakey d WHERE d.subject_id = s.id AND d.category_id = l.scope_id))
+        OR (l.scope = 'purpose' AND EXISTS (
+            SELECT 1 FROM vault_alias a WHERE a.subject_id = s.id AND a.purpose_id = l.scope_id)))
+"""
+
+
+def shred_lock() -> pgtrigger.Trigger:
+    """No shredding begins or is ordered while a lock covers its subject."""
+    return pgtrigger.Trigger(
+        name="shred_lock",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert | pgtrigger.Update,
+        func=f"""
+    IF (TG_OP = 'INSERT' OR (NEW.state = 'ordered' AND OLD.state <> 'ordered'))
+       AND EXISTS ({SHRED_BLOCKED}) THEN
+        RAISE EXCEPTION 'a lock forbids this shredding' USING ERRCODE = 'LT003';
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.state = 'cancelled' AND OLD.state NOT IN ('fenced', 'drained') THEN
+        RAISE EXCEPTION 'illegal move: % to cancelled', OLD.state USING ERRCODE = 'LT002';
+    END IF;
+    RETURN NEW;
+""",  # noqa: S608 - a constant of this module, no input
+    )

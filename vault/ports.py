@@ -1,0 +1,173 @@
+"""What vault needs from the outside: a key custodian, a lookup hasher, a journal, participants.
+
+Shares never leave an adapter except inside `FreshShare`, which prints redacted and lives for
+one call. All batches may be of any size; adapters cut them to what their store takes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRef:
+    """Where a key share lies: 16 random bytes `kid`, the controller, the key-store cluster."""
+
+    kid: bytes
+    controller_id: UUID
+    cluster: str = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class FreshShare:
+    """A share just created, handed back so that its first grants need no read."""
+
+    ref: ShareRef
+    secret: bytes = field(repr=False)
+
+
+class ShareState(StrEnum):
+    """What the key store says of a share."""
+
+    LIVE = "live"
+    DESTROYED = "destroyed"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True, slots=True)
+class GrantToOpen:
+    """A wrapped data key and what is needed to unwrap it."""
+
+    share: ShareRef
+    wrapping_key: str
+    wrapped: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GrantToMake:
+    """A data key (32 bytes) to wrap under a wrapping key for a share."""
+
+    share: ShareRef | FreshShare
+    wrapping_key: str
+    data_key: bytes = field(repr=False)
+
+
+class GrantFailure(StrEnum):
+    """Why one item of a batch could not be opened or made; the rest of the batch goes on."""
+
+    SHARE_DESTROYED = "share-destroyed"
+    SHARE_ABSENT = "share-absent"
+    NOT_AUTHENTIC = "not-authentic"
+    NOT_PERMITTED = "not-permitted"
+    KEY_ABSENT = "key-absent"
+
+
+@dataclass(frozen=True, slots=True)
+class DestructionReading:
+    """What one node of the key store says of a share after destruction.
+
+    `destroyed_at` is None where the store keeps no time of destruction.
+    """
+
+    ref: ShareRef
+    state: ShareState
+    node: str
+    versions: int
+    destroyed_at: datetime | None
+
+
+class KeyCustodian(Protocol):
+    """Holds shares and wrapping keys. Raises CustodianUnavailable when it does not answer."""
+
+    def create_shares(self, refs: Sequence[ShareRef]) -> list[FreshShare | ShareState]:
+        """Write a fresh 256-bit share at each ref, once.
+
+        A ref that is already there is never overwritten and answers its state instead
+        (LIVE when an earlier call's answer was lost, DESTROYED when it can never be used again).
+        """
+        ...
+
+    def open_grants(self, grants: Sequence[GrantToOpen]) -> list[bytes | GrantFailure]:
+        """Unwrap each data key; answers in order."""
+        ...
+
+    def make_grants(self, grants: Sequence[GrantToMake]) -> list[bytes | GrantFailure]:
+        """Wrap each data key; answers in order. Never creates a wrapping key."""
+        ...
+
+    def destroy_shares(self, refs: Sequence[ShareRef]) -> None:
+        """Destroy every version of each share.
+
+        A return proves nothing: the caller reads the destruction back. Destroying what is
+        destroyed or absent is no error.
+        """
+        ...
+
+    def read_destruction(self, refs: Sequence[ShareRef]) -> list[DestructionReading]:
+        """Read each share's state from metadata on every node, without reading the share.
+
+        One reading per (ref, node), refs in order.
+        """
+        ...
+
+
+class LookupHasher(Protocol):
+    """Keyed tags under keys that never leave the key store."""
+
+    def tags(self, *, key: str, values: Sequence[bytes]) -> list[bytes]:
+        """HMAC-SHA-256 (32 bytes) of each value under the named key (`lookup`, `suppression`).
+
+        Raises CustodianUnavailable.
+        """
+        ...
+
+
+class WrappingKeys(Protocol):
+    """Names of wrapping keys in the key store; used by set-up and doctor only."""
+
+    def available(self) -> Sequence[str]:
+        """Names of the purpose keys that exist in the key store, in any order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JournalReceipt:
+    """Proof that an entry is durable: sequence number and hash of the chain at it."""
+
+    journal_id: UUID
+    sequence: int
+    hash: bytes
+
+
+class Journal(Protocol):
+    """Append-only, hash-chained, durable record of acts that a restore must not undo."""
+
+    def append(self, *, kind: str, body: dict[str, object], now: datetime) -> JournalReceipt:
+        """Append one entry and return once it is on stable storage of every volume.
+
+        `body` is JSON without identity. Raises JournalUnavailable; then the act it announces
+        must not be done.
+        """
+        ...
+
+    def head(self) -> JournalReceipt:
+        """The last durable entry. Raises JournalUnavailable."""
+        ...
+
+
+class SubjectParticipant(Protocol):
+    """An upper room that takes part when a subject is erased."""
+
+    def swept(self, *, erasure_id: UUID, subject_id: UUID, trail_id: UUID) -> None:
+        """Delete or anonymise everything of the subject; runs inside vault's sweep transaction.
+
+        Must be idempotent.
+        """
+        ...
+
+    def attested(self, *, erasure_id: UUID) -> None:
+        """Destruction was verified and attested; runs inside vault's transaction."""
+        ...

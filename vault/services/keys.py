@@ -1,0 +1,246 @@
+"""Key shares and data keys of subjects: planned in the database first, then in the key store.
+
+A key share row is committed PLANNED before the key store is called and LIVE after, so a crash
+leaves a row to adopt, never a share that nobody knows.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError
+
+from core import ids
+from core.unit_of_work import no_open_transaction, unit_of_work
+from vault import runtime
+from vault.domain.envelope import new_key
+from vault.domain.states import ShareState
+from vault.errors import CustodianRefused, KeyLost
+from vault.models import CustodyGrant, DataKey, KeyShare, Subject
+from vault.ports import FreshShare, GrantFailure, GrantToMake, GrantToOpen, ShareRef
+from vault.ports import ShareState as StoreState
+from vault.services import key_cache
+
+CUSTODY = "custody"
+_ROUNDS = 4
+
+type Slot = tuple[UUID, UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A data key that is wanted: of this subject, for this category, in this key group."""
+
+    subject_id: UUID
+    category_id: UUID
+    group: str
+
+    @property
+    def slot(self) -> Slot:
+        return self.subject_id, self.category_id
+
+
+@dataclass(frozen=True, slots=True)
+class OpenKey:
+    """An opened data key; lives in memory for one call."""
+
+    data_key_id: UUID
+    share: ShareRef
+    key: bytes = field(repr=False)
+
+
+def share_ref(share: KeyShare) -> ShareRef:
+    """How the key store is asked for this share."""
+    return ShareRef(share.kid.bytes, share.controller_id, share.cluster)
+
+
+@no_open_transaction
+def open_data_keys(*, wanted: Sequence[Want], now: datetime) -> dict[Slot, OpenKey]:
+    """Open the data key of each slot through custody, creating what does not exist yet.
+
+    Slots of subjects that are not live are left out of the answer. Raises
+    CustodianUnavailable, and KeyLost when a live share is missing from the key store.
+    """
+    opened: dict[Slot, OpenKey] = {}
+    for _ in range(_ROUNDS):
+        missing = [want for want in wanted if want.slot not in opened]
+        if not missing:
+            break
+        opened |= _open_existing(missing)
+        missing = [want for want in missing if want.slot not in opened]
+        if missing:
+            opened |= _create(missing, now=now)
+    return opened
+
+
+def _open_existing(wanted: Sequence[Want]) -> dict[Slot, OpenKey]:
+    slots = {want.slot for want in wanted}
+    rows = CustodyGrant.objects.select_related("data_key__share").filter(
+        subject__in={subject for subject, _ in slots},
+        data_key__category_id__in={category for _, category in slots},
+        data_key__share__state=ShareState.LIVE,
+    )
+    rows = [row for row in rows if (row.subject_id, row.data_key.category_id) in slots]
+    grants = [
+        GrantToOpen(share_ref(row.data_key.share), CUSTODY, bytes(row.wrapped)) for row in rows
+    ]
+    keys = key_cache.open_grants(grants)
+    opened = {}
+    for row, key in zip(rows, keys, strict=True):
+        if isinstance(key, GrantFailure):
+            if key is GrantFailure.SHARE_DESTROYED:
+                continue  # the erasure is ahead of this reader; the slot is no longer live
+            raise failure(key)
+        opened[row.subject_id, row.data_key.category_id] = OpenKey(
+            row.data_key_id, share_ref(row.data_key.share), key
+        )
+    return opened
+
+
+def failure(reason: GrantFailure) -> KeyLost | CustodianRefused:
+    """The error of a grant of a living subject that could not be opened or made."""
+    if reason in {GrantFailure.SHARE_ABSENT, GrantFailure.KEY_ABSENT}:
+        return KeyLost(reason=reason.value)
+    return CustodianRefused(reason=reason.value)
+
+
+def _create(wanted: Sequence[Want], *, now: datetime) -> dict[Slot, OpenKey]:
+    shares = live_shares(pairs={(want.subject_id, want.group) for want in wanted}, now=now)
+    fresh: list[tuple[Want, FreshShare | ShareRef, bytes]] = [
+        (want, shares[want.subject_id, want.group], new_key())
+        for want in wanted
+        if (want.subject_id, want.group) in shares
+    ]
+    made = runtime.custodian().make_grants(
+        [GrantToMake(share, CUSTODY, key) for _, share, key in fresh]
+    )
+    drafts = []
+    for (want, share, key), wrapped in zip(fresh, made, strict=True):
+        if isinstance(wrapped, GrantFailure):
+            if wrapped is GrantFailure.SHARE_DESTROYED:
+                continue
+            raise failure(wrapped)
+        ref = share.ref if isinstance(share, FreshShare) else share
+        drafts.append((want, OpenKey(ids.new_random(), ref, key), wrapped))
+    return _store(drafts, now=now)
+
+
+def _store(
+    drafts: Sequence[tuple[Want, OpenKey, bytes]], *, now: datetime
+) -> dict[Slot, OpenKey]:
+    """Store new data keys; one that another writer stored first is left for the next round."""
+    try:
+        with unit_of_work():
+            live = set(
+                Subject.objects.select_for_update(no_key=True)
+                .filter(id__in={want.subject_id for want, _, _ in drafts}, state="live")
+                .order_by("id")
+                .values_list("id", flat=True)
+            )
+            kept = [draft for draft in drafts if draft[0].subject_id in live]
+            taken = set(
+                DataKey.objects.filter(
+                    share__in=[UUID(bytes=key.share.kid) for _, key, _ in kept]
+                ).values_list("share_id", "category_id")
+            )
+            kept = [
+                (want, key, wrapped)
+                for want, key, wrapped in kept
+                if (UUID(bytes=key.share.kid), want.category_id) not in taken
+            ]
+            _insert(kept, now=now)
+    except IntegrityError:
+        return {}
+    return {want.slot: key for want, key, _ in kept}
+
+
+def _insert(drafts: Iterable[tuple[Want, OpenKey, bytes]], *, now: datetime) -> None:
+    drafts = list(drafts)
+    DataKey.objects.bulk_create(
+        DataKey(
+            id=key.data_key_id,
+            subject_id=want.subject_id,
+            category_id=want.category_id,
+            share_id=UUID(bytes=key.share.kid),
+            created_at=now,
+        )
+        for want, key, _ in drafts
+    )
+    CustodyGrant.objects.bulk_create(
+        CustodyGrant(data_key_id=key.data_key_id, subject_id=want.subject_id, wrapped=wrapped)
+        for want, key, wrapped in drafts
+    )
+
+
+def live_shares(
+    *, pairs: set[tuple[UUID, str]], now: datetime
+) -> dict[tuple[UUID, str], FreshShare | ShareRef]:
+    """The live share of each (subject, group), created where there is none.
+
+    Pairs of subjects that are not live are left out.
+    """
+    plan(pairs=pairs, now=now)
+    rows = KeyShare.objects.filter(
+        subject__in={subject for subject, _ in pairs},
+        state__in=[ShareState.PLANNED, ShareState.LIVE],
+        subject__state="live",
+    )
+    found = {(row.subject_id, row.group): row for row in rows}
+    found = {pair: row for pair, row in found.items() if pair in pairs}
+    planned = [row for row in found.values() if row.state == ShareState.PLANNED]
+    fresh = write_planned(planned)
+    return {pair: fresh.get(row.kid, share_ref(row)) for pair, row in found.items()}
+
+
+def plan(*, pairs: set[tuple[UUID, str]], now: datetime) -> None:
+    """Commit a PLANNED share row for each pair of a live subject that has none open."""
+    with unit_of_work():
+        subjects = {
+            subject.id: subject
+            for subject in Subject.objects.select_for_update(no_key=True)
+            .filter(id__in={subject for subject, _ in pairs}, state="live")
+            .order_by("id")
+        }
+        open_pairs = set(
+            KeyShare.objects.filter(
+                subject__in=subjects, state__in=[ShareState.PLANNED, ShareState.LIVE]
+            ).values_list("subject_id", "group")
+        )
+        KeyShare.objects.bulk_create(
+            KeyShare(
+                kid=ids.new_random(),
+                subject_id=subject,
+                controller_id=subjects[subject].controller_id,
+                group=group,
+                state=ShareState.PLANNED,
+                planned_at=now,
+            )
+            for subject, group in sorted(pairs - open_pairs)
+            if subject in subjects
+        )
+
+
+def write_planned(planned: Sequence[KeyShare]) -> dict[UUID, FreshShare]:
+    """Create planned shares in the key store, adopt those an earlier call created, mark LIVE."""
+    if not planned:
+        return {}
+    answers = runtime.custodian().create_shares([share_ref(row) for row in planned])
+    spoiled = [
+        row.kid
+        for row, answer in zip(planned, answers, strict=True)
+        if answer is StoreState.DESTROYED
+    ]
+    written = [row.kid for row in planned if row.kid not in set(spoiled)]
+    with unit_of_work():
+        KeyShare.objects.filter(kid__in=written, state=ShareState.PLANNED).update(
+            state=ShareState.LIVE
+        )
+        KeyShare.objects.filter(kid__in=spoiled, state=ShareState.PLANNED).update(
+            state=ShareState.ABSENT
+        )
+    return {
+        row.kid: answer
+        for row, answer in zip(planned, answers, strict=True)
+        if isinstance(answer, FreshShare)
+    }
