@@ -1,0 +1,220 @@
+"""Records in: sealed under the subject's data key, one version after another."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from core import audit, ids
+from core.actors import Actor
+from core.unit_of_work import no_open_transaction, unit_of_work
+from vault.domain import binding
+from vault.domain.envelope import seal
+from vault.domain.states import ShareState, SubjectState
+from vault.models import KeyShare, SealedRecord, Subject
+from vault.services import keys
+from vault.services.keys import OpenKey, Want
+
+Outcome = Literal[
+    "created", "updated", "unchanged", "erased", "unknown-subject", "version-mismatch"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDraft:
+    """One document of a subject, named by its source's own reference within the category.
+
+    `document` is JSON bytes that the caller has validated. With `expected_version` the write
+    happens only on that current version (0: only when there is none).
+    """
+
+    subject_id: UUID
+    category_id: UUID
+    group: str
+    source_id: UUID
+    reference: str
+    document: bytes
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOutcome:
+    """What became of one draft."""
+
+    outcome: Outcome
+    record_id: UUID | None = None
+    version: int | None = None
+
+
+type _Named = tuple[int, RecordDraft, OpenKey, bytes]
+
+
+@no_open_transaction
+def put_many(
+    *, controller_id: UUID, drafts: Sequence[RecordDraft], actor: Actor, now: datetime
+) -> list[RecordOutcome]:
+    """Seal each draft as a new record or a new version; identical content changes nothing.
+
+    One subject event per subject and call is audited. Raises CustodianUnavailable and KeyLost;
+    then nothing of this call was stored and it may be repeated.
+    """
+    states = dict(
+        Subject.objects.filter(
+            controller_id=controller_id, id__in={draft.subject_id for draft in drafts}
+        ).values_list("id", "state")
+    )
+    outcomes: dict[int, RecordOutcome] = {
+        i: RecordOutcome("erased" if draft.subject_id in states else "unknown-subject")
+        for i, draft in enumerate(drafts)
+        if states.get(draft.subject_id) != SubjectState.LIVE
+    }
+    live = [(i, draft) for i, draft in enumerate(drafts) if i not in outcomes]
+    opened = keys.open_data_keys(
+        wanted=[Want(d.subject_id, d.category_id, d.group) for d in _once(d for _, d in live)],
+        now=now,
+    )
+    named: list[_Named] = []
+    for i, draft in live:
+        key = opened.get((draft.subject_id, draft.category_id))
+        if key is None:
+            outcomes[i] = RecordOutcome("erased")
+        else:
+            tag = binding.reference_tag(
+                key=key.key, source=draft.source_id, reference=draft.reference
+            )
+            named.append((i, draft, key, tag))
+    outcomes |= _store(controller_id, named, actor=actor, now=now)
+    return [outcomes[i] for i in range(len(drafts))]
+
+
+def _once(drafts: Iterable[RecordDraft]) -> list[RecordDraft]:
+    return list({(draft.subject_id, draft.category_id): draft for draft in drafts}.values())
+
+
+def _store(
+    controller_id: UUID, named: Sequence[_Named], *, actor: Actor, now: datetime
+) -> dict[int, RecordOutcome]:
+    """Store what is still live under the subjects' locks; sealing is local, so locks are short."""
+    if not named:
+        return {}
+    with unit_of_work():
+        trails = dict(
+            Subject.objects.select_for_update(no_key=True)
+            .filter(id__in={draft.subject_id for _, draft, _, _ in named}, state="live")
+            .order_by("id")
+            .values_list("id", "trail_id")
+        )
+        shares = set(
+            KeyShare.objects.filter(subject__in=trails, state=ShareState.LIVE).values_list(
+                "kid", flat=True
+            )
+        )
+        plan = _Plan(controller_id, now, _current(named))
+        outcomes = {}
+        for i, draft, key, tag in named:
+            if draft.subject_id in trails and UUID(bytes=key.share.kid) in shares:
+                outcomes[i] = plan.add(draft, key, tag)
+            else:
+                outcomes[i] = RecordOutcome("erased")
+        plan.write()
+        audit.record_many(
+            [
+                audit.Event(
+                    action="vault.records.sealed",
+                    actor=actor,
+                    controller_id=controller_id,
+                    now=now,
+                    trail_id=trails[subject],
+                    details={"records": count},
+                )
+                for subject, count in plan.written.items()
+            ]
+        )
+    return outcomes
+
+
+def _current(named: Sequence[_Named]) -> dict[tuple[UUID, bytes], SealedRecord]:
+    rows = SealedRecord.objects.filter(
+        is_current=True,
+        data_key__in={key.data_key_id for _, _, key, _ in named},
+        reference_tag__in={tag for _, _, _, tag in named},
+    ).defer("ciphertext")
+    return {(row.data_key_id, bytes(row.reference_tag)): row for row in rows}
+
+
+class _Plan:
+    """Rows to write in one transaction; later drafts of a batch see the earlier ones."""
+
+    def __init__(
+        self,
+        controller_id: UUID,
+        now: datetime,
+        current: dict[tuple[UUID, bytes], SealedRecord],
+    ) -> None:
+        self.controller_id, self.now, self.current = controller_id, now, current
+        self.rows: list[SealedRecord] = []
+        self.superseded: list[UUID] = []
+        self.written: dict[UUID, int] = {}
+
+    def add(self, draft: RecordDraft, key: OpenKey, tag: bytes) -> RecordOutcome:
+        old = self.current.get((key.data_key_id, tag))
+        mac = binding.content_mac(key=key.key, document=draft.document)
+        version = old.version if old else 0
+        if draft.expected_version is not None and draft.expected_version != version:
+            return RecordOutcome("version-mismatch", old.record_id if old else None, version)
+        if old and bytes(old.content_mac) == mac:
+            return RecordOutcome("unchanged", old.record_id, version)
+        row = self._seal(draft, key, tag, mac, record_id=old.record_id if old else None,
+                         version=version + 1)  # fmt: skip
+        if old:
+            self._supersede(old)
+        self.rows.append(row)
+        self.current[key.data_key_id, tag] = row
+        self.written[draft.subject_id] = self.written.get(draft.subject_id, 0) + 1
+        return RecordOutcome("updated" if old else "created", row.record_id, row.version)
+
+    def _seal(
+        self,
+        draft: RecordDraft,
+        key: OpenKey,
+        tag: bytes,
+        mac: bytes,
+        *,
+        record_id: UUID | None,
+        version: int,
+    ) -> SealedRecord:
+        record_id = record_id or ids.new_time_ordered()
+        bound = binding.record_binding(
+            controller=self.controller_id,
+            subject=draft.subject_id,
+            category=draft.category_id,
+            data_key=key.data_key_id,
+            record=record_id,
+            version=version,
+        )
+        return SealedRecord(
+            id=ids.new_time_ordered(),
+            record_id=record_id,
+            version=version,
+            is_current=True,
+            subject_id=draft.subject_id,
+            category_id=draft.category_id,
+            data_key_id=key.data_key_id,
+            source_id=draft.source_id,
+            reference_tag=tag,
+            content_mac=mac,
+            ciphertext=seal(key=key.key, binding=bound, document=draft.document),
+            created_at=self.now,
+        )
+
+    def _supersede(self, old: SealedRecord) -> None:
+        if any(row is old for row in self.rows):
+            old.is_current = False
+        else:
+            self.superseded.append(old.id)
+
+    def write(self) -> None:
+        if self.superseded:
+            SealedRecord.objects.filter(id__in=self.superseded).update(is_current=False)
+        SealedRecord.objects.bulk_create(self.rows, batch_size=1000)

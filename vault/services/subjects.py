@@ -1,0 +1,301 @@
+"""Data subjects: created with keys of their own, found by keyed tags, never by clear values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from core import audit, hpke, ids
+from core.actors import Actor
+from core.unit_of_work import no_open_transaction, unit_of_work
+from vault import runtime
+from vault.domain.lookup import Reference, tag_input
+from vault.domain.states import ShareState, SubjectState
+from vault.errors import SubjectErased, SubjectNotFound
+from vault.models import CustodyGrant, DataKey, KeyShare, LookupTag, Subject, SuppressionTag
+from vault.ports import FreshShare, GrantFailure, GrantToMake, ShareRef
+from vault.services import keys
+
+MAIN_GROUP = "main"
+#: The pseudo-category whose data key is the private half of the subject's evidence key.
+EVIDENCE_CATEGORY = UUID("00000000-0000-4000-8000-65766964656e")
+
+State = Literal["live", "fenced", "erased", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectDraft:
+    """A subject to create: its references (at least one) and the source that names it so."""
+
+    references: tuple[Reference, ...]
+    source_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectOutcome:
+    """What became of one draft; `conflict` means its references belong to different subjects."""
+
+    subject_id: UUID | None
+    outcome: Literal["created", "existing", "erased", "conflict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a reference leads to. Fenced and erased both answer 410; only live has an id."""
+
+    subject_id: UUID | None
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class _Tagged:
+    draft: SubjectDraft
+    tags: tuple[tuple[str, bytes, bytes], ...]
+
+
+def get(*, controller_id: UUID, subject_id: UUID) -> Subject:
+    """The subject's row, in whatever state. Raises SubjectNotFound, also when not yours."""
+    subject = Subject.objects.filter(id=subject_id, controller_id=controller_id).first()
+    if subject is None:
+        raise SubjectNotFound
+    return subject
+
+
+def require_live(*, controller_id: UUID, subject_id: UUID) -> Subject:
+    """As `get`, and raises SubjectErased from the fence on."""
+    subject = get(controller_id=controller_id, subject_id=subject_id)
+    if subject.state != SubjectState.LIVE:
+        raise SubjectErased
+    return subject
+
+
+@no_open_transaction
+def resolve_many(*, controller_id: UUID, references: Sequence[Reference]) -> list[Resolved]:
+    """Find subjects by reference, in order. Raises CustodianUnavailable."""
+    values = [tag_input(controller_id=controller_id, reference=ref) for ref in references]
+    tags = runtime.hasher().tags(key="lookup", values=values)
+    keys_ = [(ref.kind, tag) for ref, tag in zip(references, tags, strict=True)]
+    found = _states(controller_id, keys_)
+    unknown = [index for index, key in enumerate(keys_) if key not in found]
+    suppressed = _suppressed(controller_id, references, values, unknown)
+    return [
+        found.get(key) or Resolved(None, "erased" if index in suppressed else "unknown")
+        for index, key in enumerate(keys_)
+    ]
+
+
+def _states(
+    controller_id: UUID, tags: Sequence[tuple[str, bytes]]
+) -> dict[tuple[str, bytes], Resolved]:
+    rows = LookupTag.objects.filter(
+        controller_id=controller_id, tag__in={tag for _, tag in tags}
+    ).values_list("kind", "tag", "subject_id", "subject__state")
+    return {
+        (kind, bytes(tag)): Resolved(subject if state == "live" else None, state)
+        for kind, tag, subject, state in rows
+    }
+
+
+def _suppressed(
+    controller_id: UUID,
+    references: Sequence[Reference],
+    values: Sequence[bytes],
+    unknown: Sequence[int],
+) -> set[int]:
+    """Which of the unknown references were erased and are not yet acknowledged by their source."""
+    if not SuppressionTag.objects.filter(controller_id=controller_id).exists():
+        return set()
+    tags = runtime.hasher().tags(key="suppression", values=[values[index] for index in unknown])
+    rows = SuppressionTag.objects.filter(controller_id=controller_id, tag__in=tags)
+    hits = {(row.kind, bytes(row.tag)) for row in rows}
+    return {
+        index
+        for index, tag in zip(unknown, tags, strict=True)
+        if (references[index].kind, tag) in hits
+    }
+
+
+@no_open_transaction
+def create_many(
+    *, controller_id: UUID, drafts: Sequence[SubjectDraft], actor: Actor, now: datetime
+) -> list[SubjectOutcome]:
+    """Create each draft's subject unless one of its references is known already.
+
+    A draft sent twice answers `existing` the second time. Raises CustodianUnavailable; then
+    nothing was created that anyone can find, and the same call may be made again.
+    """
+    tagged = _tag(controller_id, drafts)
+    outcomes: dict[int, SubjectOutcome] = _known(controller_id, tagged)
+    seen: dict[tuple[str, bytes], int] = {}
+    fresh: list[int] = []
+    for index, item in enumerate(tagged):
+        if index in outcomes:
+            continue
+        if any((kind, tag) in seen for kind, tag, _ in item.tags):
+            continue  # the same person twice in one batch: the second is `existing` below
+        seen |= {(kind, tag): index for kind, tag, _ in item.tags}
+        fresh.append(index)
+    created = _create(controller_id, [tagged[i] for i in fresh], actor=actor, now=now)
+    outcomes |= {
+        i: SubjectOutcome(subject, "created")
+        for i, subject in zip(fresh, created, strict=True)
+        if subject is not None
+    }
+    if len(outcomes) < len(tagged):
+        outcomes |= _known(
+            controller_id, tagged, only=[i for i in range(len(tagged)) if i not in outcomes]
+        )
+    return [outcomes.get(i, SubjectOutcome(None, "conflict")) for i in range(len(tagged))]
+
+
+def _tag(controller_id: UUID, drafts: Sequence[SubjectDraft]) -> list[_Tagged]:
+    references = [ref for draft in drafts for ref in draft.references]
+    values = [tag_input(controller_id=controller_id, reference=ref) for ref in references]
+    hasher = runtime.hasher()
+    lookup = iter(hasher.tags(key="lookup", values=values))
+    suppression = iter(hasher.tags(key="suppression", values=values))
+    return [
+        _Tagged(
+            draft, tuple((ref.kind, next(lookup), next(suppression)) for ref in draft.references)
+        )
+        for draft in drafts
+    ]
+
+
+def _known(
+    controller_id: UUID, tagged: Sequence[_Tagged], only: Sequence[int] | None = None
+) -> dict[int, SubjectOutcome]:
+    """Outcomes of the drafts of which a reference is known or suppressed."""
+    indexes = range(len(tagged)) if only is None else only
+    states = _states(controller_id, [(k, t) for i in indexes for k, t, _ in tagged[i].tags])
+    suppressed = {
+        (row.kind, bytes(row.tag))
+        for row in SuppressionTag.objects.filter(
+            controller_id=controller_id, tag__in={s for i in indexes for _, _, s in tagged[i].tags}
+        )
+    }
+    outcomes = {}
+    for index in indexes:
+        item = tagged[index]
+        hits = [states[kind, tag] for kind, tag, _ in item.tags if (kind, tag) in states]
+        if any((kind, tag) in suppressed for kind, _, tag in item.tags) or any(
+            hit.state != "live" for hit in hits
+        ):
+            outcomes[index] = SubjectOutcome(None, "erased")
+        elif len({hit.subject_id for hit in hits}) > 1:
+            outcomes[index] = SubjectOutcome(None, "conflict")
+        elif hits:
+            outcomes[index] = SubjectOutcome(hits[0].subject_id, "existing")
+    return outcomes
+
+
+def _create(
+    controller_id: UUID, drafts: Sequence[_Tagged], *, actor: Actor, now: datetime
+) -> list[UUID | None]:
+    """Plan rows, create shares, wrap evidence keys, then make the subjects findable."""
+    if not drafts:
+        return []
+    subjects = [Subject(id=ids.new_random(), controller_id=controller_id, created_at=now)
+                for _ in drafts]  # fmt: skip
+    shares = [
+        KeyShare(
+            kid=ids.new_random(),
+            subject=subject,
+            controller_id=controller_id,
+            group=MAIN_GROUP,
+            state=ShareState.PLANNED,
+            planned_at=now,
+        )
+        for subject in subjects
+    ]
+    with unit_of_work():
+        Subject.objects.bulk_create(subjects)
+        KeyShare.objects.bulk_create(shares)
+    fresh = keys.write_planned(shares)
+    pairs = [hpke.generate_key_pair() for _ in subjects]
+    wrapped = _wrap_evidence(shares, fresh, [pair.private for pair in pairs])
+    for subject, pair in zip(subjects, pairs, strict=True):
+        subject.evidence_public = pair.public
+    return _publish(drafts, subjects, shares, wrapped, actor=actor, now=now)
+
+
+def _wrap_evidence(
+    shares: Sequence[KeyShare], fresh: dict[UUID, FreshShare], private: Sequence[bytes]
+) -> list[bytes]:
+    refs: list[FreshShare | ShareRef] = [fresh.get(s.kid, keys.share_ref(s)) for s in shares]
+    made = runtime.custodian().make_grants(
+        [GrantToMake(ref, keys.CUSTODY, key) for ref, key in zip(refs, private, strict=True)]
+    )
+    for answer in made:
+        if isinstance(answer, GrantFailure):
+            raise keys.failure(answer)
+    return [answer for answer in made if isinstance(answer, bytes)]
+
+
+def _publish(
+    drafts: Sequence[_Tagged],
+    subjects: Sequence[Subject],
+    shares: Sequence[KeyShare],
+    wrapped: Sequence[bytes],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> list[UUID | None]:
+    """Store evidence keys and tags; a subject whose tags another writer took is given up."""
+    with unit_of_work():
+        Subject.objects.bulk_update(subjects, ["evidence_public"], batch_size=500)
+        LookupTag.objects.bulk_create(
+            (
+                LookupTag(
+                    controller_id=subject.controller_id, kind=kind, tag=tag, suppression=other,
+                    subject=subject, source_id=item.draft.source_id,
+                )
+                for subject, item in zip(subjects, drafts, strict=True)
+                for kind, tag, other in item.tags
+            ),
+            ignore_conflicts=True,
+        )  # fmt: skip
+        given_up = _give_up_losers(drafts, subjects, now=now)
+        kept = [i for i, subject in enumerate(subjects) if subject.id not in given_up]
+        data_keys = [
+            DataKey(id=ids.new_random(), subject=subjects[i], category_id=EVIDENCE_CATEGORY,
+                    share=shares[i], created_at=now)
+            for i in kept
+        ]  # fmt: skip
+        DataKey.objects.bulk_create(data_keys)
+        CustodyGrant.objects.bulk_create(
+            CustodyGrant(data_key=data_key, subject=subjects[i], wrapped=wrapped[i])
+            for i, data_key in zip(kept, data_keys, strict=True)
+        )
+        audit.record_many(
+            [
+                audit.Event(
+                    action="vault.subject.created",
+                    actor=actor,
+                    controller_id=subjects[i].controller_id,
+                    now=now,
+                    trail_id=subjects[i].trail_id,
+                )
+                for i in kept
+            ]
+        )
+    return [None if subject.id in given_up else subject.id for subject in subjects]
+
+
+def _give_up_losers(
+    drafts: Sequence[_Tagged], subjects: Sequence[Subject], *, now: datetime
+) -> set[UUID]:
+    """Retire subjects that lost a race for one of their references; nobody ever saw their ids."""
+    stored: dict[UUID, int] = {}
+    for owner in LookupTag.objects.filter(subject__in=subjects).values_list("subject_id", flat=True):
+        stored[owner] = stored.get(owner, 0) + 1
+    losers = {
+        subject.id
+        for subject, item in zip(subjects, drafts, strict=True)
+        if stored.get(subject.id, 0) < len({(k, t) for k, t, _ in item.tags})
+    }
+    LookupTag.objects.filter(subject__in=losers).delete()
+    KeyShare.objects.filter(subject__in=losers).update(state=ShareState.RETIRED, retired_at=now)
+    Subject.objects.filter(id__in=losers).update(state=SubjectState.FENCED, trail_id=None)
+    return losers
