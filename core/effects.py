@@ -1,0 +1,302 @@
+"""Acts on the outside: decided in one transaction, done with none open, settled in another.
+
+Delivery is at least once: handlers are idempotent by key, and a crash between any two phases
+leads to another run. Only the worker that still holds the lease settles.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from secrets import SystemRandom
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils.module_loading import import_string
+
+from core import audit, metrics, tasks
+from core.actors import Actor
+from core.errors import Conflict, IntegrityViolation, NotFound, ServiceError
+from core.ids import new_random
+from core.logging import get_logger
+from core.models import Effect, EffectState
+from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
+
+logger = get_logger(__name__)
+
+_LONGEST_BACKOFF = timedelta(minutes=10)
+_random = SystemRandom()
+
+
+class EffectNotFound(NotFound):
+    """No effect has this id."""
+
+    code = "effect-not-found"
+    text = "No effect has this id."
+
+
+class EffectNotStuck(Conflict):
+    """Only an effect that needs an operator can be resumed."""
+
+    code = "effect-not-stuck"
+    text = "This effect does not wait for an operator."
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a handler gets. `attempt` counts from 1; `now` is the time of the claim."""
+
+    effect_id: UUID
+    kind: str
+    key: str
+    payload: Mapping[str, str | int]
+    attempt: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The act is done and was read back; `settle` runs inside the settle transaction.
+
+    `settle` runs only if the lease is still ours, and so at most once with effect.
+    """
+
+    outcome: Mapping[str, Any] | None = None
+    settle: Callable[[], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Not yet: run again at `not_before`. No failure; the attempt is not counted."""
+
+    not_before: datetime
+    reason: str
+
+
+Handler = Callable[[Claim], Done | Again]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A claim, the token that proves it, and the time as it goes on from an injected start."""
+
+    claim: Claim
+    token: UUID
+    failures: int
+    started: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        return self.claim.now + timedelta(seconds=time.monotonic() - self.started)
+
+
+@requires_unit_of_work
+def enqueue(
+    *,
+    kind: str,
+    key: str,
+    payload: Mapping[str, str | int],
+    now: datetime,
+    not_before: datetime | None = None,
+) -> Effect:
+    """Commit to doing `kind` once for `key`; a second call returns the row of the first.
+
+    `payload` carries opaque ids and counts, nothing personal. After the commit Celery is told,
+    which only saves waiting for the next sweep. Raises KeyError for a kind without a handler.
+    """
+    _path, queue = settings.LETHE_EFFECTS[kind]
+    effect, _created = Effect.objects.get_or_create(
+        kind=kind,
+        key=key,
+        defaults={
+            "queue": queue,
+            "payload": dict(payload),
+            "due_at": not_before or now,
+            "created_at": now,
+        },
+    )
+    if effect.state == EffectState.PENDING and effect.due_at <= now:
+        effect_id = effect.id
+        transaction.on_commit(lambda: tasks.kick(effect_id=effect_id, queue=queue))
+    return effect
+
+
+@no_open_transaction
+def run(*, effect_id: UUID, now: datetime) -> EffectState:
+    """Run one effect if it is due and free, and return the state it is left in.
+
+    Raises EffectNotFound.
+    """
+    held = _claim(Q(id=effect_id), now)
+    if held is not None:
+        _act(held)
+    state = Effect.objects.filter(id=effect_id).values_list("state", flat=True).first()
+    if state is None:
+        raise EffectNotFound(effect=str(effect_id))
+    return EffectState(state)
+
+
+@no_open_transaction
+def sweep(*, queue: str, now: datetime, limit: int = 50) -> int:
+    """Run every due effect of `queue`, at most `limit`; how many were run."""
+    started = time.monotonic()
+    for count in range(limit):
+        held = _claim(Q(queue=queue), now + timedelta(seconds=time.monotonic() - started))
+        if held is None:
+            return count
+        _act(held)
+    return limit
+
+
+def resume(*, effect_id: UUID, actor: Actor, now: datetime) -> None:
+    """An operator puts a stuck effect back; its counts start anew. Its own unit of work.
+
+    Audit: `core.effect.resumed`. Raises EffectNotFound, EffectNotStuck.
+    """
+    with unit_of_work():
+        effect = Effect.objects.select_for_update().filter(id=effect_id).first()
+        if effect is None:
+            raise EffectNotFound(effect=str(effect_id))
+        if effect.state != EffectState.NEEDS_OPERATOR:
+            raise EffectNotStuck(effect=str(effect_id), state=effect.state)
+        effect.state, effect.due_at = EffectState.PENDING, now
+        effect.attempts = effect.failures = 0
+        effect.save(update_fields=["state", "due_at", "attempts", "failures"])
+        audit.record(
+            action="core.effect.resumed",
+            actor=actor,
+            controller_id=actor.controller_id,
+            now=now,
+            details={"effect": str(effect.id), "kind": effect.kind, "code": effect.last_error},
+        )
+
+
+def _claim(which: Q, now: datetime) -> _Held | None:
+    """Take the oldest due effect under a fresh lease; None when there is none."""
+    due = Q(state=EffectState.PENDING, due_at__lte=now)
+    abandoned = Q(state=EffectState.CLAIMED, lease_until__lte=now)
+    with unit_of_work():
+        effect = (
+            Effect.objects.select_for_update(skip_locked=True)
+            .filter(which, due | abandoned)
+            .order_by("due_at", "id")
+            .first()
+        )
+        if effect is None:
+            return None
+        if effect.state == EffectState.CLAIMED:
+            # Whoever held it died or hung. An act that kills its worker each time must reach an
+            # operator too, so this counts as a failure.
+            effect.failures, effect.last_error = effect.failures + 1, "lease-expired"
+        effect.attempts += 1
+        effect.state = EffectState.CLAIMED
+        effect.lease_token, effect.lease_until = new_random(), now + settings.LETHE_EFFECT_LEASE
+        if effect.failures >= settings.LETHE_EFFECT_ATTEMPTS:
+            effect.state = EffectState.NEEDS_OPERATOR
+            effect.lease_token = effect.lease_until = None
+        effect.save()
+    return _held(effect, now) if effect.state == EffectState.CLAIMED else None
+
+
+def _held(effect: Effect, now: datetime) -> _Held:
+    claim = Claim(effect.id, effect.kind, effect.key, effect.payload, effect.attempts, now)
+    assert effect.lease_token is not None  # noqa: S101 - set by the claim
+    return _Held(claim=claim, token=effect.lease_token, failures=effect.failures)
+
+
+@no_open_transaction
+def _act(held: _Held) -> None:
+    """Run the handler and settle what it answers."""
+    claim = held.claim
+    log = logger.bind(effect_id=claim.effect_id, kind=claim.kind, attempt=claim.attempt)
+    try:
+        answer = _handler(claim.kind)(claim)
+    except IntegrityViolation as error:
+        log.critical("effect.needs_operator", code=error.code)
+        _stop(held, error.code)
+    except ServiceError as error:
+        log.warning("effect.failed", code=error.code)
+        _retry(held, error.code, counts=not error.retryable)
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the effect
+        log.exception("effect.failed", code="internal-error", error_class=type(error).__name__)
+        _retry(held, "internal-error", counts=True)
+    else:
+        _settle(held, answer)
+    metrics.effect_finished(kind=claim.kind, seconds=time.monotonic() - held.started)
+
+
+def _settle(held: _Held, answer: Done | Again) -> None:
+    if isinstance(answer, Again):
+        _release(
+            held,
+            state=EffectState.PENDING,
+            due_at=answer.not_before,
+            attempts=F("attempts") - 1,
+            last_error=answer.reason[:64],
+        )
+        return
+    done = {
+        "state": EffectState.DONE,
+        "settled_at": held.now(),
+        "outcome": None if answer.outcome is None else dict(answer.outcome),
+        "last_error": "",
+    }
+    try:
+        _release(held, settle=answer.settle, **done)
+    except ServiceError as error:
+        if isinstance(error, IntegrityViolation):
+            _stop(held, error.code)
+        else:
+            _retry(held, error.code, counts=not error.retryable)
+    except Exception as error:  # noqa: BLE001 - the act was done; the next run reads it back
+        logger.exception(
+            "effect.settle_failed",
+            effect_id=held.claim.effect_id,
+            kind=held.claim.kind,
+            error_class=type(error).__name__,
+        )
+        _retry(held, "internal-error", counts=True)
+
+
+def _retry(held: _Held, code: str, *, counts: bool) -> None:
+    failures = held.failures + (1 if counts else 0)
+    if failures >= settings.LETHE_EFFECT_ATTEMPTS:
+        _stop(held, code)
+        return
+    due_at = held.now() + _backoff(held.claim.attempt)
+    _release(
+        held, state=EffectState.PENDING, due_at=due_at, failures=failures, last_error=code[:64]
+    )
+
+
+def _stop(held: _Held, code: str) -> None:
+    _release(held, state=EffectState.NEEDS_OPERATOR, last_error=code[:64])
+    metrics.effect_stuck(kind=held.claim.kind)
+
+
+def _release(held: _Held, *, settle: Callable[[], None] | None = None, **changes: Any) -> bool:
+    """Give the lease back with `changes`; False, and nothing changed, if it is no longer ours."""
+    with unit_of_work():
+        ours = Effect.objects.filter(
+            id=held.claim.effect_id, state=EffectState.CLAIMED, lease_token=held.token
+        ).update(lease_token=None, lease_until=None, **changes)
+        if ours and settle is not None:
+            settle()
+    metrics.effect_settled(
+        kind=held.claim.kind, state=str(changes["state"]) if ours else "lease-lost"
+    )
+    return bool(ours)
+
+
+def _backoff(attempt: int) -> timedelta:
+    """Doubling from LETHE_EFFECT_BACKOFF to ten minutes, halved at random so crowds part."""
+    longest = min(settings.LETHE_EFFECT_BACKOFF * 2 ** min(attempt - 1, 16), _LONGEST_BACKOFF)
+    return longest * _random.uniform(0.5, 1.0)
+
+
+def _handler(kind: str) -> Handler:
+    path, _queue = settings.LETHE_EFFECTS[kind]
+    handler: Handler = import_string(path)
+    return handler

@@ -1,0 +1,60 @@
+"""Prometheus metrics. Labels are codes and route patterns; never an id, never a raw path.
+
+With PROMETHEUS_MULTIPROC_DIR set, the figures of all workers of a host are added up. The view
+has no login of its own: publish it to the monitoring network only.
+"""
+
+import os
+
+from django.http import HttpRequest, HttpResponse
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+    multiprocess,
+)
+
+_REQUESTS = Counter("lethe_http_requests", "Requests answered", ["method", "route", "status"])
+_REQUEST_SECONDS = Histogram("lethe_http_request_seconds", "Time to answer", ["method", "route"])
+_EFFECTS = Counter("lethe_effects_settled", "Effects by the state they were left in", ["kind", "state"])
+_EFFECT_SECONDS = Histogram("lethe_effect_seconds", "Time an effect's run took", ["kind"])
+_STUCK = Counter("lethe_effects_stuck", "Effects handed to an operator", ["kind"])
+_INTEGRITY = Counter("lethe_integrity_violations", "What must not be, and was", ["code"])
+
+
+def request_finished(*, method: str, route: str, status: int, seconds: float) -> None:
+    """Count one answered request; `route` is the URL pattern."""
+    _REQUESTS.labels(method, route, str(status)).inc()
+    _REQUEST_SECONDS.labels(method, route).observe(seconds)
+
+
+def effect_settled(*, kind: str, state: str) -> None:
+    """Count how one run of an effect ended; `lease-lost` when another worker had taken over."""
+    _EFFECTS.labels(kind, state).inc()
+
+
+def effect_finished(*, kind: str, seconds: float) -> None:
+    """Observe how long one run of an effect took."""
+    _EFFECT_SECONDS.labels(kind).observe(seconds)
+
+
+def effect_stuck(*, kind: str) -> None:
+    """Count an effect handed to an operator; alert on any."""
+    _STUCK.labels(kind).inc()
+
+
+def integrity_violated(*, code: str) -> None:
+    """Count an integrity violation; alert on any."""
+    _INTEGRITY.labels(code).inc()
+
+
+def metrics(_request: HttpRequest) -> HttpResponse:
+    """The figures in Prometheus's text format."""
+    registry: CollectorRegistry = REGISTRY
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        registry = CollectorRegistry()
+        multiprocess.MultiProcessCollector(registry)
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,48 @@
+"""Celery tasks. Arguments are ids and queue names only; the effects table is the truth."""
+
+from uuid import UUID
+
+from celery import current_app, shared_task
+
+from core.logging import get_logger
+
+logger = get_logger(__name__)
+
+
+@shared_task(name="core.dispatch", ignore_result=True, acks_late=True)
+def dispatch(effect_id: str, **_unknown: object) -> None:
+    """Run one effect; arguments of a newer version are tolerated."""
+    from core import clock, effects
+
+    try:
+        effects.run(effect_id=UUID(effect_id), now=clock.now())
+    except effects.EffectNotFound:
+        logger.warning("effect.unknown", effect_id=effect_id)
+
+
+@shared_task(name="core.sweep_queue", ignore_result=True, acks_late=True)
+def sweep_queue(queue: str, **_unknown: object) -> None:
+    """Run every due effect of `queue`."""
+    from core import clock, effects
+
+    effects.sweep(queue=queue, now=clock.now())
+
+
+@shared_task(name="core.purge", ignore_result=True, acks_late=True)
+def purge(**_unknown: object) -> None:
+    """Delete idempotency records that have expired."""
+    from core import clock, idempotency
+
+    idempotency.purge(now=clock.now())
+
+
+def kick(*, effect_id: UUID, queue: str) -> None:
+    """Tell a worker of `queue` about an effect; a failure costs waiting for the next sweep."""
+    if current_app.main != "lethe":  # a process without the Celery app, such as a command
+        return
+    try:
+        dispatch.apply_async(args=[str(effect_id)], queue=queue, retry=False)
+    except Exception as error:  # noqa: BLE001 - the effect is committed; the sweep will find it
+        logger.warning(
+            "effect.kick_failed", effect_id=effect_id, error_class=type(error).__name__
+        )
