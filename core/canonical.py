@@ -1,0 +1,51 @@
+"""The one byte encoding of JSON values for hashing and signing: RFC 8785 (JCS).
+
+Nothing is coerced: instants, UUIDs, bytes and decimals are turned into text by the caller.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import rfc8785
+
+_ENCODED = "only None, bool, int, float, str, list, tuple and dict with str keys are encoded"
+
+
+def encode(value: Any) -> bytes:
+    """Encode `value` canonically.
+
+    Floats follow RFC 8785 (1.0 and 1 encode alike); integers beyond 2**53 - 1 are refused, as
+    other readers would round them. Raises ValueError for NaN, infinities, lone surrogates,
+    integers out of range, other types and non-string keys: programmer faults, whose texts never
+    repeat the value.
+    """
+    try:
+        return rfc8785.dumps(value)
+    except rfc8785.FloatDomainError:
+        raise ValueError("NaN and infinities have no canonical form") from None
+    except rfc8785.IntegerDomainError:
+        raise ValueError("an integer lies beyond 2**53 - 1") from None
+    except UnicodeEncodeError:
+        raise ValueError("a string is not valid Unicode") from None
+    except RecursionError:
+        raise ValueError("the value is nested too deeply") from None
+    except rfc8785.CanonicalizationError:
+        raise ValueError(f"the value has no canonical form; {_ENCODED}") from None
+
+
+def instant(value: datetime) -> str:
+    """RFC 3339 in UTC with six decimals and `Z`, so that texts sort as times do.
+
+    Raises ValueError for a naive datetime.
+    """
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise ValueError("an instant needs a time zone")
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def parse_instant(text: str) -> datetime:
+    """Read what `instant` wrote, and nothing else. Raises ValueError."""
+    value = datetime.fromisoformat(text)
+    if value.tzinfo is None or instant(value) != text:
+        raise ValueError("not an instant in canonical form")
+    return value
