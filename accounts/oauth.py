@@ -15,6 +15,7 @@ from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.scopes import get_scopes_backend
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
+from typing_extensions import override
 
 from accounts.models import (
     AccessToken,
@@ -60,34 +61,41 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carr
     """Answers oauthlib's questions; every answer that is not sure is no."""
 
     # --- what may be asked for ---------------------------------------------------------------
+    @override
     def validate_grant_type(
         self, client_id: str, grant_type: str, client: APIClient, request: Request, *_: Any
     ) -> bool:
         return client.kind in _GRANT_TYPES.get(grant_type, set())
 
+    @override
     def validate_response_type(
         self, client_id: str, response_type: str, client: APIClient, request: Request, *_: Any
     ) -> bool:
         return response_type == "code" and client.kind == ClientKind.CONSOLE
 
+    @override
     def validate_scopes(
         self, client_id: str, scopes: list[str], client: APIClient, request: Request, *_: Any
     ) -> bool:
         return bool(scopes) and set(scopes) <= set(allowed_scopes(client, request))
 
+    @override
     def get_default_scopes(self, client_id: str, request: Request, *_: Any) -> list[str]:
         return allowed_scopes(request.client, request)
 
+    @override
     def validate_user(self, *_: Any, **__: Any) -> bool:
         """Refuse the password grant, whatever a client is registered for."""
         return False
 
+    @override
     def authenticate_client(self, request: Request, *args: Any, **kwargs: Any) -> bool:
         """Check one presented secret once; a failed Basic header is not tried again as a body."""
         if self._extract_basic_auth(request):
             return bool(self._authenticate_basic_auth(request))
         return bool(self._authenticate_request_body(request))
 
+    @override
     def is_pkce_required(self, client_id: str, request: Request) -> bool:
         """Require PKCE always; asked at the authorization request, so `plain` ends here too."""
         if request.response_type is not None:
@@ -95,6 +103,7 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carr
         return True
 
     # --- authorization codes: kept and found by checksum ---------------------------------------
+    @override
     def validate_code(
         self, client_id: str, code: str, client: APIClient, request: Request, *_: Any
     ) -> bool:
@@ -102,30 +111,37 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carr
             return False
         return may_act(request.user, client)
 
+    @override
     def confirm_redirect_uri(
         self, client_id: str, code: str, redirect_uri: str, client: APIClient, *_: Any
     ) -> bool:
         return bool(_grant(code, client).redirect_uri_allowed(redirect_uri))
 
+    @override
     def get_code_challenge(self, code: str, request: Request) -> str:
         return _grant(code, request.client).code_challenge
 
+    @override
     def get_code_challenge_method(self, code: str, request: Request) -> str:
         return _grant(code, request.client).code_challenge_method
 
+    @override
     def invalidate_authorization_code(
         self, client_id: str, code: str, request: Request, *args: Any, **kwargs: Any
     ) -> None:
         super().invalidate_authorization_code(client_id, checksum(code), request)
 
+    @override
     def get_authorization_code_scopes(
         self, client_id: str, code: str, redirect_uri: str, request: Request
     ) -> list[str]:
         return _grant(code, request.client).scope.split()
 
+    @override
     def get_authorization_code_nonce(self, *_: Any, **__: Any) -> None:
         """Nonces belong to OpenID Connect, which is off."""
 
+    @override
     def _create_authorization_code(
         self, request: Request, code: dict[str, str], expires: datetime | None = None
     ) -> AuthorizationGrant:
@@ -141,14 +157,17 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carr
         return grant
 
     # --- tokens --------------------------------------------------------------------------------
+    @override
     def _set_token_value(self, token_instance: AccessToken | RefreshToken, raw_token: str) -> None:
         token_instance._raw_token = raw_token  # noqa: SLF001  the toolkit's way to the checksum
         token_instance.token = ""
 
+    @override
     def _check_and_set_request_resource(self, request: Request) -> None:
         _refuse_resource(request)
         request.resource = []
 
+    @override
     def _create_access_token(
         self,
         expires: datetime,
@@ -163,6 +182,7 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carr
         )
         return made
 
+    @override
     def _save_bearer_token(self, token: dict[str, Any], request: Request, *args: Any) -> None:
         """Store the pair, once per refresh token.
 
@@ -178,9 +198,11 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carr
             raise errors.InvalidGrantError(request=request)
         super()._save_bearer_token(token, request, *args)
 
+    @override
     def rotate_refresh_token(self, request: Request) -> bool:
         return True
 
+    @override
     def validate_refresh_token(
         self, refresh_token: str, client: APIClient, request: Request, *_: Any
     ) -> bool:
@@ -206,6 +228,7 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carr
         request.refresh_token_instance = found
         return True
 
+    @override
     def validate_bearer_token(self, token: str, scopes: list[str], request: Request) -> bool:
         """Answer the toolkit's own views; the API uses `accounts.api.authentication`."""
         found = find_access_token(token) if token else None
@@ -215,6 +238,7 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carr
         request.scopes, request.access_token = found.scope.split(), found
         return True
 
+    @override
     def introspect_token(self, *_: Any, **__: Any) -> None:
         """Introspection is off: whoever holds a token already knows what it is."""
 

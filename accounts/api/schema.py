@@ -9,7 +9,7 @@ class CallerAuthenticationScheme(OpenApiAuthenticationExtension):  # type: ignor
     """Access tokens of programs and people, and the staff session."""
 
     target_class = "accounts.api.authentication.CallerAuthentication"
-    name = ["oauth2", "session"]  # noqa: RUF012  drf-spectacular reads an instance attribute
+    name = ["oauth2", "session"]
 
     def get_security_definition(self, auto_schema: Any) -> list[dict[str, Any]]:
         del auto_schema

@@ -25,9 +25,10 @@ from core.unit_of_work import requires_unit_of_work, unit_of_work
 
 _SCOPE = re.compile(r"[a-z0-9][a-z0-9:._-]{0,99}")
 _SECRET_BYTES = 32
+_NAME_LENGTH = 255
 
 
-def create(  # noqa: PLR0913
+def create(
     *,
     controller_id: UUID | None,
     name: str,
@@ -104,12 +105,10 @@ def _flow(*, public: bool) -> dict[str, str]:
     }
 
 
-def _check(
-    *, controller_id: UUID | None, name: str, kind: str, scopes: Collection[str]
-) -> None:
+def _check(*, controller_id: UUID | None, name: str, kind: str, scopes: Collection[str]) -> None:
     if kind not in ClientKind.values:
         raise InvalidInput(f"Choose from: {', '.join(ClientKind.values)}.", field="kind")
-    if not name.strip() or len(name) > APIClient._meta.get_field("name").max_length:
+    if not name.strip() or len(name) > _NAME_LENGTH:
         raise InvalidInput("Give a name of at most 255 characters.", field="name")
     if any(_SCOPE.fullmatch(scope) is None for scope in scopes):
         raise InvalidInput("A scope is written as records:write.", field="scopes")

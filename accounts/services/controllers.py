@@ -14,10 +14,11 @@ from core.errors import InvalidInput
 from core.unit_of_work import unit_of_work
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_NAME_LENGTH = 200
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
-def create(  # noqa: PLR0913
+def create(
     *, slug: str, name: str, country: str, actor: Actor, now: datetime, timezone: str = "UTC"
 ) -> Controller:
     """Make a controller.
@@ -46,7 +47,7 @@ def create(  # noqa: PLR0913
 def _check(*, slug: str, name: str, country: str, timezone: str) -> None:
     if _SLUG.fullmatch(slug) is None:
         raise InvalidInput("Use lower-case letters, digits and hyphens.", field="slug")
-    if not name.strip() or len(name) > Controller._meta.get_field("name").max_length:
+    if not name.strip() or len(name) > _NAME_LENGTH:
         raise InvalidInput("Give a name of at most 200 characters.", field="name")
     if _COUNTRY.fullmatch(country) is None:
         raise InvalidInput("Use two capital letters, as DE.", field="country")

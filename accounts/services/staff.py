@@ -18,7 +18,7 @@ from core.errors import InvalidInput
 from core.unit_of_work import requires_unit_of_work, unit_of_work
 
 
-def create(  # noqa: PLR0913
+def create(
     *,
     email: str,
     password: str | None,

@@ -1,0 +1,14 @@
+"""URLs of the stream processes: what pipelines read, and nothing that changes or signs in."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from core.api.health import healthz, readyz
+from core.metrics import metrics
+from governance.api.urls import stream_urlpatterns
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
+    path("metrics", metrics, name="metrics"),
+    path("api/v1/", include(stream_urlpatterns)),
+]
