@@ -15,7 +15,7 @@ postgres.ensure()
 from config.settings import *  # noqa: E402, F403
 
 _SUFFIX = os.environ.get("LETHE_TEST_DB_SUFFIX", "")
-DATABASES["owner"]["TEST"] = {"NAME": f"test_lethe{_SUFFIX}"}  # noqa: F405
+DATABASES["owner"]["TEST"] = {"NAME": f"test_lethe{_SUFFIX}", "DEPENDENCIES": []}  # noqa: F405
 DATABASES["default"]["TEST"] = {"MIRROR": "owner"}  # noqa: F405
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ROOT_URLCONF = "config.urls_all"

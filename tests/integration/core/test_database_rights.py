@@ -1,0 +1,62 @@
+import pytest
+from django.db import DatabaseError, connections
+from psycopg.errors import InsufficientPrivilege
+
+from core import partitions
+from core.clock import wall
+from core.ids import new_time_ordered
+from core.models import AuditEvent
+
+pytestmark = pytest.mark.django_db
+
+
+def add_event() -> AuditEvent:
+    return AuditEvent.objects.create(
+        id=new_time_ordered(),
+        occurred_at=wall(),
+        action="core.test.done",
+        actor_id="process:test",
+        actor_role="process",
+        r=b"r" * 32,
+        leaf=b"l" * 32,
+    )
+
+
+def refused(statement: str) -> bool:
+    with pytest.raises(DatabaseError) as caught, connections["default"].cursor() as cursor:
+        cursor.execute(statement)
+    return isinstance(caught.value.__cause__, InsufficientPrivilege)
+
+
+class TestAppRole:
+    def test_is_the_role_of_plain_tests(self) -> None:
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT current_user")
+            assert cursor.fetchone() == ("lethe_app",)
+
+    def test_inserts_and_reads_audit_events(self) -> None:
+        event = add_event()
+
+        assert AuditEvent.objects.get(id=event.id).action == "core.test.done"
+
+    @pytest.mark.parametrize("act", ["UPDATE {} SET action='x'", "DELETE FROM {}", "TRUNCATE {}"])
+    @pytest.mark.parametrize("table", ["core_auditevent", "core_signingkey"])
+    def test_cannot_change_history(self, act: str, table: str) -> None:
+        if table == "core_signingkey":
+            act = act.replace("action", "holder")
+
+        assert refused(act.format(table))
+
+    def test_cannot_reach_a_partition_past_its_parent(self) -> None:
+        with connections["default"].cursor() as cursor:
+            names = partitions.existing(cursor)
+
+        assert len(names) >= 4
+        month = names[0]
+        assert refused(f"DELETE FROM {month}")
+
+    def test_cannot_reach_the_default_partition(self) -> None:
+        assert refused(f"UPDATE {partitions.DEFAULT} SET action='x'")
+
+    def test_cannot_create_tables(self) -> None:
+        assert refused("CREATE TABLE mine (id int)")
