@@ -1,8 +1,14 @@
 """The one place that reads the time. Services take `now`; only edges call this."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
+from django.db import ProgrammingError
+
+#: How long a process goes on with the offset it read; other processes see a move this late.
+OFFSET_SECONDS = 0.2
+_read: tuple[float, timedelta] = (0.0, timedelta(0))
 
 
 def now() -> datetime:
@@ -25,11 +31,23 @@ def move(*, ahead: timedelta) -> None:
     if not settings.LETHE_DEVELOPMENT:
         message = "Time can be moved with LETHE_DEVELOPMENT=1 only."
         raise RuntimeError(message)
+    global _read  # noqa: PLW0603 - one clock per process
     ClockOffset.objects.update_or_create(id=1, defaults={"ahead": ahead})
+    _read = (0.0, timedelta(0))
 
 
 def _ahead() -> timedelta:
+    global _read  # noqa: PLW0603 - one clock per process
+    if time.monotonic() >= _read[0]:
+        _read = (time.monotonic() + OFFSET_SECONDS, _stored())
+    return _read[1]
+
+
+def _stored() -> timedelta:
     # Late import: a model cannot be imported before the apps are loaded, and this module can.
     from core.models import ClockOffset
 
-    return ClockOffset.objects.values_list("ahead", flat=True).first() or timedelta(0)
+    try:
+        return ClockOffset.objects.values_list("ahead", flat=True).first() or timedelta(0)
+    except ProgrammingError:  # before the first migration there is no such table
+        return timedelta(0)

@@ -219,7 +219,7 @@ def _act(held: _Held) -> None:
     except ServiceError as error:
         log.warning("effect.failed", code=error.code)
         _retry(held, error.code, counts=not error.retryable)
-    except Exception as error:  # noqa: BLE001 - a fault of ours must not lose the effect
+    except Exception as error:
         log.exception("effect.failed", code="internal-error", error_class=type(error).__name__)
         _retry(held, "internal-error", counts=True)
     else:
@@ -250,7 +250,7 @@ def _settle(held: _Held, answer: Done | Again) -> None:
             _stop(held, error.code)
         else:
             _retry(held, error.code, counts=not error.retryable)
-    except Exception as error:  # noqa: BLE001 - the act was done; the next run reads it back
+    except Exception as error:
         logger.exception(
             "effect.settle_failed",
             effect_id=held.claim.effect_id,

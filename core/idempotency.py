@@ -94,9 +94,7 @@ def abandon(*, caller_id: str, key: str, now: datetime) -> None:
 
 
 @contextmanager
-def guard(
-    *, caller_id: str, key: str, body_mac: bytes, now: datetime
-) -> Iterator[Replay | None]:
+def guard(*, caller_id: str, key: str, body_mac: bytes, now: datetime) -> Iterator[Replay | None]:
     """`begin`, and `abandon` when the block raises; the block calls `finish`."""
     replay = begin(caller_id=caller_id, key=key, body_mac=body_mac, now=now)
     try:

@@ -19,7 +19,9 @@ from prometheus_client import (
 
 _REQUESTS = Counter("lethe_http_requests", "Requests answered", ["method", "route", "status"])
 _REQUEST_SECONDS = Histogram("lethe_http_request_seconds", "Time to answer", ["method", "route"])
-_EFFECTS = Counter("lethe_effects_settled", "Effects by the state they were left in", ["kind", "state"])
+_EFFECTS = Counter(
+    "lethe_effects_settled", "Effects by the state they were left in", ["kind", "state"]
+)
 _EFFECT_SECONDS = Histogram("lethe_effect_seconds", "Time an effect's run took", ["kind"])
 _STUCK = Counter("lethe_effects_stuck", "Effects handed to an operator", ["kind"])
 _INTEGRITY = Counter("lethe_integrity_violations", "What must not be, and was", ["code"])

@@ -43,6 +43,4 @@ def kick(*, effect_id: UUID, queue: str) -> None:
     try:
         dispatch.apply_async(args=[str(effect_id)], queue=queue, retry=False)
     except Exception as error:  # noqa: BLE001 - the effect is committed; the sweep will find it
-        logger.warning(
-            "effect.kick_failed", effect_id=effect_id, error_class=type(error).__name__
-        )
+        logger.warning("effect.kick_failed", effect_id=effect_id, error_class=type(error).__name__)

@@ -16,7 +16,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class TransactionMisuse(RuntimeError):  # noqa: N818 - a programmer's fault, not a ServiceError
+class TransactionMisuse(RuntimeError):
     """A marker was broken: the code is wrong, the input is not."""
 
 
