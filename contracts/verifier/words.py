@@ -1,0 +1,136 @@
+"""What a report says to people: what the certificate states, what is proven and what is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from contracts.verifier.certificate import INVALID, UNREADABLE, VALID, Report
+
+PROVEN = (
+    "The holder of the signing key made exactly this statement; no part of it was changed since.",
+    "The statement has the prescribed shape and does not contradict itself.",
+)
+NOT_PROVEN = (
+    "That the statement is true: the signer says what it read in the key store.",
+    "That nobody copied the data or the keys before they were destroyed.",
+    "That no operator of the key store or of a backup kept a key.",
+    "When it was signed: this file holds no transparency log proof and no chain anchor.",
+    "That the three persons named by pseudonym are three human beings.",
+)
+UNPUBLISHED = (
+    "That the signing key is the controller's: it was taken from the certificate file itself. "
+    "Compare it with the published one (/.well-known/lethe-keys), or give that with --keys."
+)
+PENDING = (
+    "That no backup can bring the keys back: that date is not established, so this certificate "
+    "is interim."
+)
+ABSENT = "That the key shares read as absent were destroyed: the key store merely lacks them."
+UNREACHED = "What the unreachable nodes of the key store hold: they were not read."
+STAND_IN = "Anything about key custody: a development stand-in held these keys, no key store."
+
+
+def not_proven(report: Report) -> list[str]:
+    """The limits that hold for this very certificate."""
+    said = list(NOT_PROVEN)
+    if report.keys_from == "file":
+        said.insert(0, UNPUBLISHED)
+    predicate = report.predicate
+    if predicate is None:
+        return said
+    if predicate["irrecoverable_from"]["state"] == "pending":
+        said.append(PENDING)
+    if any(share["state"] == "absent" for share in predicate["shares"]):
+        said.append(ABSENT)
+    if any(node["state"] == "unreachable" for node in predicate["nodes"]):
+        said.append(UNREACHED)
+    if predicate["method"]["custodian"] == "keyring":
+        said.append(STAND_IN)
+    return said
+
+
+def as_object(report: Report) -> dict[str, Any]:
+    """The machine verdict."""
+    predicate = report.predicate
+    return {
+        "verdict": report.verdict,
+        "reason": report.unreadable,
+        "certificate_id": predicate and predicate["certificate_id"],
+        "kind": predicate and predicate["kind"],
+        "keys_from": report.keys_from,
+        "signed_with": [
+            {"key_id": key_id, "holder": holder, "public": public}
+            for key_id, holder, public in report.signed_with
+        ],
+        "checks": [
+            {"check": name, "passed": passed, "detail": detail or None}
+            for name, passed, detail in report.checks
+        ],
+        "statement": predicate if report.verdict == VALID else None,
+        "proven": list(PROVEN) if report.verdict == VALID else [],
+        "not_proven": not_proven(report) if report.verdict == VALID else [],
+    }
+
+
+def as_text(report: Report) -> str:
+    """The same for people."""
+    if report.verdict == UNREADABLE:
+        return "UNREADABLE: %s.\nNothing was checked." % report.unreadable
+    lines = ["%-4s  %s%s" % _check_line(check) for check in report.checks]
+    if report.verdict == INVALID:
+        return "\n".join(["INVALID. Do not rely on this file.", "", *lines])
+    return "\n".join(
+        [
+            "VALID: %s erasure certificate." % report.predicate["kind"],
+            "",
+            *lines,
+            *("      key %s, held by %s: %s" % signed for signed in report.signed_with),
+            "",
+            *_statement_lines(report.predicate),
+            "",
+            "Proven:",
+            *("  - " + text for text in PROVEN),
+            "Not proven:",
+            *("  - " + text for text in not_proven(report)),
+        ]
+    )
+
+
+def _check_line(check: tuple[str, bool, str]) -> tuple[str, str, str]:
+    name, passed, detail = check
+    return ("ok" if passed else "FAIL", name, ": " + detail if detail else "")
+
+
+def _statement_lines(predicate: Any) -> list[str]:
+    shares = predicate["shares"]
+    destroyed = sum(1 for share in shares if share["state"] == "destroyed")
+    read = sum(1 for node in predicate["nodes"] if node["state"] == "read")
+    deleted, tags = predicate["deleted"], predicate["suppression"]
+    lines = [
+        "What it states:",
+        "  certificate %(certificate_id)s, erasure %(erasure_id)s" % predicate,
+        "  controller %(controller_id)s, ground %(legal_ground)s" % predicate,
+        "  " + predicate["effect"],
+        "  requested %(requested_at)s, decided %(decided_at)s" % predicate,
+        "  no new reads since  %(fenced_at)s" % predicate,
+        "  inaccessible since  %(destroyed_at)s" % predicate,
+        "  verified            %(verified_at)s" % predicate,
+        "  irrecoverable from  " + _end(predicate["irrecoverable_from"]),
+        "  key shares: %d destroyed, %d absent; nodes of the key store read: %d of %d"
+        % (destroyed, len(shares) - destroyed, read, len(predicate["nodes"])),
+        "  deleted: %(records)d records, %(grants)d grants, %(tags)d lookup tags, "
+        "%(openings)d openings" % deleted,
+        "  leases that were open: %d; suppression tags kept until each source acknowledges: %d"
+        % (predicate["leases_open_at_fence"], tags["tags_kept"]),
+    ]
+    for kept in predicate["kept"]:
+        until = kept["until"] or "no date given"
+        lines.append("  kept: %s, on ground %s, until %s" % (kept["code"], kept["ground"], until))
+    roles = sorted(predicate["roles"].items())
+    return lines + ["  %-9s %s" % role for role in roles]
+
+
+def _end(end: Any) -> str:
+    if end["state"] == "established":
+        return str(end["at"])
+    return "not established: " + str(end["reason"])

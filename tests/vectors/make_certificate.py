@@ -1,0 +1,138 @@
+"""Writes certificate-v1.json and its schema anew; synthetic data, fixed test keys.
+
+Run by hand after a deliberate change of the format: `python -m tests.vectors.make_certificate`.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from contracts.verifier.schema import CERTIFICATE_TYPE, EFFECT_TEXTS, FILE_TYPE, SCHEMA, SHARE_TEXTS
+from core import dsse
+from core.ports import Signature
+
+#: 32 times 0x01: a synthetic key that signs nothing but these vectors.
+TEST_SEED = bytes([1]) * 32
+KEY_ID = "attester:1"
+VECTORS = Path(__file__).parent
+SCHEMA_FILE = VECTORS.parents[1] / "docs" / "formats" / "certificate.schema.json"
+
+
+class TestKeySigner:
+    """Signs with the fixed test key."""
+
+    __test__ = False
+
+    def __init__(self, seed: bytes = TEST_SEED, key_id: str = KEY_ID) -> None:
+        self._key = Ed25519PrivateKey.from_private_bytes(seed)
+        self.key_id = key_id
+        self.holder = key_id.partition(":")[0]
+
+    @property
+    def public(self) -> bytes:
+        return self._key.public_key().public_bytes_raw()
+
+    def sign(self, message: bytes) -> Signature:
+        return Signature(self.key_id, self.holder, self._key.sign(message))
+
+    def verifying_keys(self) -> list[Any]:
+        return []
+
+
+def _id(prefix: str, letter: str) -> str:
+    return f"{prefix}_0{letter * 25}"
+
+
+def share(number: int, state: str = "destroyed") -> dict[str, Any]:
+    destroyed = state == "destroyed"
+    return {
+        "share": f"{number:02x}" * 32,
+        "state": state,
+        "wording": SHARE_TEXTS[state],
+        "versions": 1 if destroyed else 0,
+        "destroyed_at": "2026-03-09T10:00:02.000000Z" if destroyed else None,
+    }
+
+
+def predicate() -> dict[str, Any]:
+    at = "2026-03-09T10:00:0{}.000000Z".format
+    return {
+        "certificate_id": _id("crt", "a"),
+        "kind": "interim",
+        "erasure_id": _id("ers", "b"),
+        "controller_id": _id("ctl", "c"),
+        "legal_ground": "art17-1-b",
+        "scope": {"kind": "subject"},
+        "effect": EFFECT_TEXTS["destroyed"],
+        "method": {"custodian": "hashicorp", "share_bits": 256},
+        "requested_at": "2026-03-05T09:00:00.000000Z",
+        "decided_at": "2026-03-06T09:00:00.000000Z",
+        "fenced_at": at(0),
+        "drained_at": at(1),
+        "ordered_at": at(1),
+        "destroyed_at": at(3),
+        "swept_at": at(4),
+        "verified_at": at(5),
+        "issued_at": at(6),
+        "nodes": [{"node": "node-1", "state": "read"}],
+        "shares": [share(1), share(2)],
+        "leases_open_at_fence": 1,
+        "deleted": {"records": 7, "grants": 3, "tags": 2, "openings": 4},
+        "kept": [{"code": "consent-proof", "ground": "art17-3-e", "until": None}],
+        "suppression": {
+            "tags_kept": 1,
+            "until": "source-acknowledges",
+            "at_the_latest": "2026-04-08T10:00:04.000000Z",
+        },
+        "roles": {
+            "drafter": _id("psn", "d"),
+            "approver": _id("psn", "e"),
+            "releaser": _id("psn", "f"),
+            "eraser": "process:eraser",
+            "attester": "process:attester",
+        },
+        "signed_by": "attester",
+        "irrecoverable_from": {"state": "pending", "reason": "backup-inventory-missing"},
+        "journal": {
+            "journal_id": "6f9619ff-8b86-4011-b42d-00c04fc964ff",
+            "sequence": 12,
+            "hash": "ab" * 32,
+        },
+        "software": {"name": "lethe", "version": "0.1.0"},
+    }
+
+
+def statement(content: dict[str, Any]) -> dict[str, Any]:
+    shares = content["shares"]
+    subjects = [(f"key-share/{at}", item["share"]) for at, item in enumerate(shares, start=1)]
+    return dsse.statement(predicate_type=CERTIFICATE_TYPE, subjects=subjects, predicate=content)
+
+
+def keys_document(signer: TestKeySigner) -> dict[str, Any]:
+    key = {
+        "key_id": signer.key_id,
+        "holder": signer.holder,
+        "algorithm": "ed25519",
+        "public": signer.public.hex(),
+        "first_seen_at": "2026-01-01T00:00:00.000000Z",
+        "revoked_at": None,
+    }
+    return {"type": dsse.KEYS_TYPE, "keys": [key]}
+
+
+def certificate(content: dict[str, Any], signer: TestKeySigner | None = None) -> dict[str, Any]:
+    signer = signer or TestKeySigner()
+    envelope = dsse.envelope(statement(content), signer=signer)
+    return {"format": FILE_TYPE, "envelope": envelope, "keys": keys_document(signer)}
+
+
+def main() -> None:
+    vector = json.dumps(certificate(predicate()), indent=2, sort_keys=True) + "\n"
+    (VECTORS / "certificate-v1.json").write_text(vector)
+    SCHEMA_FILE.write_text(json.dumps(SCHEMA, indent=2, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()
