@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from vault.adapters import journal_volume
 from vault.adapters.journal_volume import Tail, Volume
-from vault.domain.journal import NO_HASH, Entry, InvalidEntryError, EntryKind, check_body
+from vault.domain.journal import NO_HASH, Entry, EntryKind, InvalidEntryError, check_body
 from vault.errors import JournalUnavailable
 from vault.ports import JournalReceipt
 

@@ -92,7 +92,7 @@ def parse(line: bytes) -> Entry:
 
 
 def check_follows(entry: Entry, before: Entry | None) -> None:
-    """Raise InvalidEntryError unless `entry` may stand right after `before` (None: at the start)."""
+    """Raise InvalidEntryError unless `entry` may follow `before` (None: at the start)."""
     if before is None:
         genesis = entry.kind is EntryKind.GENESIS
         if not genesis or entry.sequence != 0 or entry.previous != NO_HASH:
