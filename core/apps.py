@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 
 
 class CoreConfig(AppConfig):
@@ -6,4 +7,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Refuse to start with an effect kind whose handler cannot be found."""
-        from core import checks  # noqa: F401 - registers the system checks
+        from core import checks, failpoints  # noqa: F401 - registers the system checks
+
+        if settings.LETHE_DEVELOPMENT:
+            failpoints.arm_from_environment()

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q
 from django.utils.module_loading import import_string
 
@@ -197,7 +197,11 @@ def _claim(which: Q, now: datetime) -> _Held | None:
             effect.state = EffectState.NEEDS_OPERATOR
             effect.lease_token = effect.lease_until = None
         effect.save()
-    return _held(effect, now) if effect.state == EffectState.CLAIMED else None
+    if effect.state == EffectState.CLAIMED:
+        return _held(effect, now)
+    logger.critical("effect.needs_operator", effect_id=effect.id, kind=effect.kind)
+    metrics.effect_stuck(kind=effect.kind)
+    return _claim(which, now)
 
 
 def _held(effect: Effect, now: datetime) -> _Held:
@@ -209,22 +213,11 @@ def _held(effect: Effect, now: datetime) -> _Held:
 @no_open_transaction
 def _act(held: _Held) -> None:
     """Run the handler and settle what it answers."""
-    claim = held.claim
-    log = logger.bind(effect_id=claim.effect_id, kind=claim.kind, attempt=claim.attempt)
     try:
-        answer = _handler(claim.kind)(claim)
-    except IntegrityViolation as error:
-        log.critical("effect.needs_operator", code=error.code)
-        _stop(held, error.code)
-    except ServiceError as error:
-        log.warning("effect.failed", code=error.code)
-        _retry(held, error.code, counts=not error.retryable)
-    except Exception as error:
-        log.exception("effect.failed", code="internal-error", error_class=type(error).__name__)
-        _retry(held, "internal-error", counts=True)
-    else:
-        _settle(held, answer)
-    metrics.effect_finished(kind=claim.kind, seconds=time.monotonic() - held.started)
+        _settle(held, _handler(held.claim.kind)(held.claim))
+    except Exception as error:  # noqa: BLE001 - whatever happened, the effect must not be lost
+        _failed(held, error)
+    metrics.effect_finished(kind=held.claim.kind, seconds=time.monotonic() - held.started)
 
 
 def _settle(held: _Held, answer: Done | Again) -> None:
@@ -234,46 +227,47 @@ def _settle(held: _Held, answer: Done | Again) -> None:
             state=EffectState.PENDING,
             due_at=answer.not_before,
             attempts=F("attempts") - 1,
+            failures=0,
             last_error=answer.reason[:64],
         )
         return
-    done = {
-        "state": EffectState.DONE,
-        "settled_at": held.now(),
-        "outcome": None if answer.outcome is None else dict(answer.outcome),
-        "last_error": "",
-    }
-    try:
-        _release(held, settle=answer.settle, **done)
-    except ServiceError as error:
-        if isinstance(error, IntegrityViolation):
-            _stop(held, error.code)
-        else:
-            _retry(held, error.code, counts=not error.retryable)
-    except Exception as error:
-        logger.exception(
-            "effect.settle_failed",
-            effect_id=held.claim.effect_id,
-            kind=held.claim.kind,
-            error_class=type(error).__name__,
-        )
-        _retry(held, "internal-error", counts=True)
-
-
-def _retry(held: _Held, code: str, *, counts: bool) -> None:
-    failures = held.failures + (1 if counts else 0)
-    if failures >= settings.LETHE_EFFECT_ATTEMPTS:
-        _stop(held, code)
-        return
-    due_at = held.now() + _backoff(held.claim.attempt)
     _release(
-        held, state=EffectState.PENDING, due_at=due_at, failures=failures, last_error=code[:64]
+        held,
+        settle=answer.settle,
+        state=EffectState.DONE,
+        settled_at=held.now(),
+        outcome=None if answer.outcome is None else dict(answer.outcome),
+        last_error="",
     )
 
 
-def _stop(held: _Held, code: str) -> None:
-    _release(held, state=EffectState.NEEDS_OPERATOR, last_error=code[:64])
-    metrics.effect_stuck(kind=held.claim.kind)
+def _failed(held: _Held, error: Exception) -> None:
+    """Give the effect back for another try, or to an operator; nothing is ever made up for it."""
+    code, is_retryable = _nature(error)
+    failures = held.failures + (0 if is_retryable else 1)
+    log = logger.bind(effect_id=held.claim.effect_id, kind=held.claim.kind, code=code)
+    if isinstance(error, IntegrityViolation) or failures >= settings.LETHE_EFFECT_ATTEMPTS:
+        log.critical("effect.needs_operator", attempt=held.claim.attempt, exc_info=error)
+        _release(held, state=EffectState.NEEDS_OPERATOR, failures=failures, last_error=code)
+        metrics.effect_stuck(kind=held.claim.kind)
+        return
+    log.warning("effect.failed", attempt=held.claim.attempt, exc_info=error)
+    _release(
+        held,
+        state=EffectState.PENDING,
+        due_at=held.now() + _backoff(held.claim.attempt),
+        failures=failures,
+        last_error=code,
+    )
+
+
+def _nature(error: Exception) -> tuple[str, bool]:
+    """The failure's code, and whether waiting alone may mend it."""
+    if isinstance(error, ServiceError):
+        return error.code[:64], error.retryable
+    if isinstance(error, OperationalError | InterfaceError):
+        return "database-unavailable", True
+    return "internal-error", False
 
 
 def _release(held: _Held, *, settle: Callable[[], None] | None = None, **changes: Any) -> bool:
@@ -292,7 +286,9 @@ def _release(held: _Held, *, settle: Callable[[], None] | None = None, **changes
 
 def _backoff(attempt: int) -> timedelta:
     """Doubling from LETHE_EFFECT_BACKOFF to ten minutes, halved at random so crowds part."""
-    longest = min(settings.LETHE_EFFECT_BACKOFF * 2 ** min(attempt - 1, 16), _LONGEST_BACKOFF)
+    longest: timedelta = min(
+        settings.LETHE_EFFECT_BACKOFF * 2 ** min(attempt - 1, 16), _LONGEST_BACKOFF
+    )
     return longest * _random.uniform(0.5, 1.0)
 
 

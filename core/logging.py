@@ -45,7 +45,10 @@ def configure(config: Mapping[str, str]) -> None:
 
     `config` has `level` and `format` (`json`, or `console` for people).
     """
-    shared = [structlog.contextvars.merge_contextvars, structlog.stdlib.add_logger_name]
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+    ]
     shared += [structlog.stdlib.add_log_level, _timestamp]
     last = structlog.dev.ConsoleRenderer() if config["format"] == "console" else _json()
     structlog.configure(
@@ -59,9 +62,8 @@ def configure(config: Mapping[str, str]) -> None:
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[_template_only, *shared],
             processors=[allow, last],
-            # The formatter would print the traceback with its texts; `allow` has taken it.
-            keep_exc_info=True,
-            keep_stack_info=False,
+            use_get_message=False,
+            pass_foreign_args=True,
         )
     )
     root = logging.getLogger()
@@ -73,13 +75,11 @@ def configure(config: Mapping[str, str]) -> None:
     # Access lines carry raw paths; the request middleware writes its own.
     logging.getLogger("gunicorn.access").disabled = True
     logging.getLogger("django.server").disabled = True
-    logging.captureWarnings(capture=True)
 
 
 def allow(_logger: Any, _method: str, event: Event) -> Event:
     """The last processor before rendering: keep what is listed and looks like what it should."""
-    record: logging.LogRecord | None = event.get("_record")
-    error = _exception_of(event, record)
+    error = _exception_of(event.get("exc_info"))
     kept: Event = {key: _safe(value) for key, value in event.items() if key in ALLOWED}
     if event.get("_from_structlog", True):
         text = str(event.get("event", ""))
@@ -108,7 +108,7 @@ def frames(trace: TracebackType | None) -> list[str]:
 def _template_only(_logger: Any, _method: str, event: Event) -> Event:
     """Replace a foreign record's text by its template; a text that is ready made is withheld."""
     record: logging.LogRecord = event["_record"]
-    is_template = bool(record.args) and isinstance(record.msg, str)
+    is_template = bool(event.pop("positional_args", None)) and isinstance(record.msg, str)
     event["event"] = record.msg if is_template else f"{WITHHELD} {_place(record)}"
     return event
 
@@ -117,8 +117,7 @@ def _place(record: logging.LogRecord) -> str:
     return f"{record.module}:{record.lineno}"
 
 
-def _exception_of(event: Event, record: logging.LogRecord | None) -> _Exception | None:
-    given = event.get("exc_info") or (record.exc_info if record else None)
+def _exception_of(given: Any) -> _Exception | None:
     if isinstance(given, BaseException):
         return type(given), given, given.__traceback__
     if given is True:

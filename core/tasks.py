@@ -41,6 +41,6 @@ def kick(*, effect_id: UUID, queue: str) -> None:
     if current_app.main != "lethe":  # a process without the Celery app, such as a command
         return
     try:
-        dispatch.apply_async(args=[str(effect_id)], queue=queue, retry=False)
+        dispatch.apply_async(args=(str(effect_id),), queue=queue, retry=False)
     except Exception as error:  # noqa: BLE001 - the effect is committed; the sweep will find it
         logger.warning("effect.kick_failed", effect_id=effect_id, error_class=type(error).__name__)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -58,9 +59,10 @@ def django_db_setup(
     pytest-django sets up only the aliases that tests name, and the mirror of a database that
     nobody creates would be the real one.
     """
+    both: Any = BOTH  # the stub asks for a mapping; Django wants any container
     verbosity = request.config.option.verbose
     with django_db_blocker.unblock():
-        made = setup_databases(verbosity, interactive=False, aliases=BOTH, keepdb=django_db_keepdb)
+        made = setup_databases(verbosity, interactive=False, aliases=both, keepdb=django_db_keepdb)
     yield
     with django_db_blocker.unblock():
         connections.close_all()

@@ -83,8 +83,8 @@ class NDJSONParser(BaseParser):
         stream: Any,
         media_type: str | None = None,  # noqa: ARG002 - DRF's form
         parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002 - DRF's form
-    ) -> Iterator[Line]:
-        """The lines, read as they are asked for."""
+    ) -> Any:
+        """The lines (`Iterator[Line]`), read as they are asked for."""
         return lines(stream)
 
 

@@ -12,7 +12,7 @@ class HasCaller(BasePermission):
     """Somebody identified; anonymous requests are refused."""
 
     def has_permission(self, request: Request, view: Any) -> bool:  # noqa: ARG002 - DRF's form
-        caller = request.user
+        caller: Any = request.user
         return isinstance(caller, Caller) and self.accepts(caller)
 
     def accepts(self, caller: Caller) -> bool:  # noqa: ARG002 - for subclasses to narrow

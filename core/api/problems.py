@@ -191,7 +191,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith(("/api/", "/.well-known/", "/oauth/"))
+    return request.path.startswith(("/api/", "/.well-known/", "/o/"))
 
 
 def _field_of(error: errors.ServiceError) -> list[dict[str, str]]:

@@ -50,7 +50,7 @@ class ServiceView(APIView):
     @property
     def caller(self) -> Caller:
         """Who calls. Raises NotAuthenticated for nobody."""
-        user = self.request.user
+        user: Any = self.request.user
         if not isinstance(user, Caller):
             raise NotAuthenticated
         return user
