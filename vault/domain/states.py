@@ -74,7 +74,7 @@ SHREDDING_MOVES = MappingProxyType(
 CANCELLABLE = frozenset({ShreddingState.FENCED, ShreddingState.DRAINED})
 
 
-class IllegalMove(Exception):  # noqa: N818 - a programmer fault, not an anticipated failure
+class IllegalMove(Exception):
     """A state machine was asked for a move that its table does not have."""
 
 

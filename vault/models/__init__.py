@@ -4,9 +4,9 @@ from vault.models.shredding import (
     DestructionAttestation,
     JournalHead,
     Removal,
-    ShredLock,
     Shredding,
     ShreddingShare,
+    ShredLock,
 )
 from vault.models.subjects import KeyShare, Subject
 

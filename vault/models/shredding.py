@@ -72,10 +72,11 @@ class Shredding(models.Model):
 
 
 class ShreddingShare(models.Model):
-    """A key share that a shredding destroys."""
+    """A key share that a shredding destroys; `was_live` lets a cancellation put it back."""
 
     shredding = models.ForeignKey(Shredding, on_delete=models.CASCADE, related_name="shares")
     share = models.ForeignKey(KeyShare, on_delete=models.PROTECT)
+    was_live = models.BooleanField()
 
     class Meta:
         constraints = [

@@ -82,7 +82,7 @@ def not_back(*finals: str) -> pgtrigger.Trigger:
         RAISE EXCEPTION 'illegal move: % is final', OLD.state USING ERRCODE = 'LT002';
     END IF;
     RETURN NEW;
-""",  # noqa: S608 - constants of this module's callers, no input
+""",
     )
 
 
@@ -113,5 +113,5 @@ def shred_lock() -> pgtrigger.Trigger:
         RAISE EXCEPTION 'illegal move: % to cancelled', OLD.state USING ERRCODE = 'LT002';
     END IF;
     RETURN NEW;
-""",  # noqa: S608 - a constant of this module, no input
+""",
     )

@@ -7,6 +7,7 @@ grants are then made outside any transaction and inserted only while that ground
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 from core import ids
@@ -133,7 +134,7 @@ def _without_grant(wanted: Sequence[keys.Want], purpose_id: UUID) -> list[keys.W
     return [want for want in wanted if want.slot not in have]
 
 
-type _Draft = tuple[Ground, keys.Want, keys.OpenKey, bytes]
+_Draft: TypeAlias = tuple[Ground, keys.Want, keys.OpenKey, bytes]
 
 
 def _insert(drafts: Sequence[_Draft]) -> IssueReport:
@@ -182,9 +183,7 @@ def _grant(ground: Ground, want: keys.Want, key: keys.OpenKey, wrapped: bytes) -
 
 
 @requires_unit_of_work
-def withdraw(
-    *, subject_id: UUID, purpose_id: UUID, reason: Removal.Reason, now: datetime
-) -> bool:
+def withdraw(*, subject_id: UUID, purpose_id: UUID, reason: Removal.Reason, now: datetime) -> bool:
     """Delete the purpose's grants in this transaction; True when there was a ground to withdraw.
 
     The next page of any stream no longer has the subject. Raises SubjectNotFound, SubjectErased.

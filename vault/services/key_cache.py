@@ -62,9 +62,7 @@ def cache() -> KeyCache:
 
 def grant_name(grant: GrantToOpen) -> bytes:
     """What the cache knows a grant by: wrapping key, share and wrapped bytes together."""
-    return sha256(
-        grant.wrapping_key.encode() + b"\x00" + grant.share.kid + grant.wrapped
-    ).digest()
+    return sha256(grant.wrapping_key.encode() + b"\x00" + grant.share.kid + grant.wrapped).digest()
 
 
 def open_grants(grants: Sequence[GrantToOpen]) -> list[bytes | GrantFailure]:

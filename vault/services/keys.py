@@ -7,11 +7,12 @@ leaves a row to adopt, never a share that nobody knows.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 from django.db import IntegrityError
 
-from core import ids
+from core import failpoints, ids
 from core.unit_of_work import no_open_transaction, unit_of_work
 from vault import runtime
 from vault.domain.envelope import new_key
@@ -25,7 +26,7 @@ from vault.services import key_cache
 CUSTODY = "custody"
 _ROUNDS = 4
 
-type Slot = tuple[UUID, UUID]
+Slot: TypeAlias = tuple[UUID, UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +127,7 @@ def _create(wanted: Sequence[Want], *, now: datetime) -> dict[Slot, OpenKey]:
     return _store(drafts, now=now)
 
 
-def _store(
-    drafts: Sequence[tuple[Want, OpenKey, bytes]], *, now: datetime
-) -> dict[Slot, OpenKey]:
+def _store(drafts: Sequence[tuple[Want, OpenKey, bytes]], *, now: datetime) -> dict[Slot, OpenKey]:
     """Store new data keys; one that another writer stored first is left for the next round."""
     try:
         with unit_of_work():
@@ -225,7 +224,9 @@ def write_planned(planned: Sequence[KeyShare]) -> dict[UUID, FreshShare]:
     """Create planned shares in the key store, adopt those an earlier call created, mark LIVE."""
     if not planned:
         return {}
+    failpoints.reach("vault.keys.planned")
     answers = runtime.custodian().create_shares([share_ref(row) for row in planned])
+    failpoints.reach("vault.keys.created")
     spoiled = [
         row.kid
         for row, answer in zip(planned, answers, strict=True)

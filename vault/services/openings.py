@@ -1,4 +1,4 @@
-"""Openings of subject events, sealed to the subject's evidence key without calling the key store."""
+"""Openings of subject events, sealed to the subject's evidence key; no key store needed."""
 
 from collections.abc import Sequence
 from uuid import UUID

@@ -133,9 +133,7 @@ def _open_page(rows: Sequence[tuple[object, ...]], wrapping_key: str) -> list[Pa
         if data_key not in grants:
             ref = ShareRef(kid.bytes, controller, cluster)
             grants[data_key] = GrantToOpen(ref, wrapping_key, bytes(wrapped))
-    opened = dict(
-        zip(grants, key_cache.open_grants(list(grants.values())), strict=True)
-    )
+    opened = dict(zip(grants, key_cache.open_grants(list(grants.values())), strict=True))
     page_rows = []
     for row in rows:
         key = opened[row[1]]

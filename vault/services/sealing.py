@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from core import audit, ids
@@ -47,7 +47,7 @@ class RecordOutcome:
     version: int | None = None
 
 
-type _Named = tuple[int, RecordDraft, OpenKey, bytes]
+_Named: TypeAlias = tuple[int, RecordDraft, OpenKey, bytes]
 
 
 @no_open_transaction

@@ -288,7 +288,9 @@ def _give_up_losers(
 ) -> set[UUID]:
     """Retire subjects that lost a race for one of their references; nobody ever saw their ids."""
     stored: dict[UUID, int] = {}
-    for owner in LookupTag.objects.filter(subject__in=subjects).values_list("subject_id", flat=True):
+    for owner in LookupTag.objects.filter(subject__in=subjects).values_list(
+        "subject_id", flat=True
+    ):
         stored[owner] = stored.get(owner, 0) + 1
     losers = {
         subject.id
