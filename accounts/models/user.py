@@ -27,7 +27,7 @@ class UserManager(BaseUserManager["User"]):
     def create_user(self, *, email: str, password: str | None, **fields: Any) -> "User":
         """Make a user and, unless `person` or `person_id` is given, a person of their own."""
         if fields.get("person") is None and fields.get("person_id") is None:
-            fields["person"] = Person.objects.create()
+            fields["person_id"] = Person.objects.create().pk
         user = self.model(email=self.normalize_email(email), **fields)
         user.set_password(password)
         user.save(using=self._db)

@@ -40,7 +40,9 @@ def create(
                 details={"country": country},
             )
     except IntegrityError as error:
-        raise ControllerExists(field="slug") from error
+        if Controller.objects.filter(slug=slug).exists():
+            raise ControllerExists(field="slug") from error
+        raise
     return controller
 
 

@@ -52,7 +52,9 @@ def create(
             _record("accounts.staff.created", user=user, actor=actor, now=now)
             _set_roles(user=user, roles=wanted, actor=actor, now=now)
     except IntegrityError as error:
-        raise EmailTaken(field="email") from error
+        if User.objects.filter(email=address).exists():
+            raise EmailTaken(field="email") from error
+        raise
     return user
 
 
