@@ -29,7 +29,9 @@ def encode(value: Any) -> bytes:
         raise ValueError("a string is not valid Unicode") from None
     except RecursionError:
         raise ValueError("the value is nested too deeply") from None
-    except rfc8785.CanonicalizationError:
+    except rfc8785.CanonicalizationError as error:
+        if isinstance(error.__cause__, UnicodeEncodeError):
+            raise ValueError("a string is not valid Unicode") from None  # noqa: TRY004
         raise ValueError(f"the value has no canonical form; {_ENCODED}") from None
 
 
