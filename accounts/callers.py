@@ -1,10 +1,9 @@
 """From a token or a signed-in user to the Caller that permissions and services see."""
 
-from core.api.caller import Caller
-
 from accounts.models import AccessToken, APIClient, User
 from core import ids
 from core.actors import Actor
+from core.api.caller import Caller
 from core.ids import PublicId
 
 

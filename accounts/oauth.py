@@ -10,7 +10,6 @@ import re
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.conf import settings
 from oauth2_provider.oauth2_validators import OAuth2Validator
 from oauth2_provider.scopes import get_scopes_backend
 from oauthlib.common import Request
@@ -31,7 +30,7 @@ from core.clock import now
 _S256_CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _CODE_LIFE: Final = timedelta(seconds=60)
 #: How long a refresh token outlives the access token that came with it.
-_REFRESH_LIFE: Final = timedelta(seconds=settings.OAUTH2_PROVIDER["REFRESH_TOKEN_EXPIRE_SECONDS"])
+_REFRESH_LIFE: Final = timedelta(hours=8)
 _GRANT_TYPES: Final = {
     "client_credentials": {ClientKind.SOURCE, ClientKind.PIPELINE},
     "authorization_code": {ClientKind.CONSOLE},
@@ -119,11 +118,11 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carr
 
     @override
     def get_code_challenge(self, code: str, request: Request) -> str:
-        return _grant(code, request.client).code_challenge
+        return str(_grant(code, request.client).code_challenge)
 
     @override
     def get_code_challenge_method(self, code: str, request: Request) -> str:
-        return _grant(code, request.client).code_challenge_method
+        return str(_grant(code, request.client).code_challenge_method)
 
     @override
     def invalidate_authorization_code(
@@ -135,7 +134,7 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carr
     def get_authorization_code_scopes(
         self, client_id: str, code: str, redirect_uri: str, request: Request
     ) -> list[str]:
-        return _grant(code, request.client).scope.split()
+        return str(_grant(code, request.client).scope).split()
 
     @override
     def get_authorization_code_nonce(self, *_: Any, **__: Any) -> None:

@@ -19,11 +19,10 @@ _GRANT_TYPES = frozenset({"client_credentials", "authorization_code", "refresh_t
 def home(request: HttpRequest) -> HttpResponse:
     """Say who is signed in and with which roles, or point to the sign-in page."""
     user = request.user
-    known = isinstance(user, User)
-    context = {
-        "roles": sorted(user.roles()) if isinstance(user, User) else [],
-        "controller": user.controller.name if known and user.controller else "",
-    }
+    context: dict[str, object] = {}
+    if isinstance(user, User):
+        context["roles"] = sorted(user.roles())
+        context["controller"] = user.controller.name if user.controller else ""
     return render(request, "home.html", context)
 
 

@@ -6,7 +6,6 @@ Only reads, so that the stream process, whose database role may SELECT and no mo
 import re
 from typing import Any, Final
 
-from core.api.caller import Caller
 from django.conf import settings
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -15,6 +14,7 @@ from rest_framework.request import Request
 from accounts import callers
 from accounts.models import AccessToken, User
 from accounts.oauth import find_access_token, may_act
+from core.api.caller import Caller
 
 #: The b64token of RFC 6750; ours are far shorter than the bound.
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]{1,512}=*)", re.IGNORECASE)
@@ -52,5 +52,5 @@ def _from_session(request: Request) -> tuple[Caller, None] | None:
     if not isinstance(user, User) or not may_act(user, None):
         return None
     # Unsafe methods need the session's CSRF token; safe ones pass.
-    SessionAuthentication().enforce_csrf(request._request)  # noqa: SLF001
+    SessionAuthentication().enforce_csrf(request._request)  # type: ignore[arg-type]  # noqa: SLF001
     return callers.from_session(user), None

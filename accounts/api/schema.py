@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
-class CallerAuthenticationScheme(OpenApiAuthenticationExtension):  # type: ignore[misc]
+class CallerAuthenticationScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Access tokens of programs and people, and the staff session."""
 
     target_class = "accounts.api.authentication.CallerAuthentication"

@@ -8,7 +8,7 @@ from core import ids
 from core.clock import now
 
 
-class Controller(models.Model):
+class Controller(models.Model):  # type: ignore[django-manager-missing]  # toolkit is untyped
     id = models.UUIDField(primary_key=True, default=ids.new_time_ordered, editable=False)
     slug = models.SlugField(max_length=63, unique=True)
     name = models.CharField(max_length=200)

@@ -4,6 +4,8 @@ All are random and long, so a checksum tells nothing and a dump of these tables 
 Check constraints make the database refuse a token in clear.
 """
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from oauth2_provider.models import (
@@ -19,6 +21,8 @@ _CHECKSUM = r"^[0-9a-f]{64}$"
 
 
 class AccessToken(AbstractAccessToken):  # type: ignore[misc]  # the toolkit carries no types
+    objects: ClassVar[models.Manager["AccessToken"]] = models.Manager()
+
     class Meta:
         constraints = [
             models.CheckConstraint(name="accounts_access_token_not_stored", condition=Q(token="")),
@@ -29,7 +33,9 @@ class AccessToken(AbstractAccessToken):  # type: ignore[misc]  # the toolkit car
 
 
 class RefreshToken(AbstractRefreshToken):  # type: ignore[misc]  # the toolkit carries no types
-    class Meta(AbstractRefreshToken.Meta):
+    objects: ClassVar[models.Manager["RefreshToken"]] = models.Manager()
+
+    class Meta(AbstractRefreshToken.Meta):  # type: ignore[misc]
         constraints = [
             models.CheckConstraint(name="accounts_refresh_token_not_stored", condition=Q(token="")),
         ]
@@ -37,6 +43,8 @@ class RefreshToken(AbstractRefreshToken):  # type: ignore[misc]  # the toolkit c
 
 class AuthorizationGrant(AbstractGrant):  # type: ignore[misc]  # the toolkit carries no types
     """`code` holds the checksum of the code."""
+
+    objects: ClassVar[models.Manager["AuthorizationGrant"]] = models.Manager()
 
     class Meta:
         constraints = [
@@ -51,6 +59,8 @@ class AuthorizationGrant(AbstractGrant):  # type: ignore[misc]  # the toolkit ca
 
 class IDToken(AbstractIDToken):  # type: ignore[misc]  # the toolkit carries no types
     """Only there because the toolkit needs the model: OpenID Connect is off, no row is written."""
+
+    objects: ClassVar[models.Manager["IDToken"]] = models.Manager()
 
     class Meta:
         pass

@@ -34,7 +34,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
 
-class User(AbstractBaseUser, PermissionsMixin):
+class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]  # untyped
     """`controller` is empty only for staff who run the installation for all controllers."""
 
     id = models.UUIDField(primary_key=True, default=ids.new_random, editable=False)

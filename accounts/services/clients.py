@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from django.conf import settings
+from oauth2_provider.settings import oauth2_settings
 
 from accounts.errors import ClientNotFound, ControllerNotFound
 from accounts.models import (
@@ -123,7 +123,7 @@ def _check_redirects(*, kind: str, redirect_uris: Collection[str]) -> None:
         raise InvalidInput(
             "A console client needs redirect URIs; others have none.", field="redirect_uris"
         )
-    schemes = settings.OAUTH2_PROVIDER["ALLOWED_REDIRECT_URI_SCHEMES"]
+    schemes: list[str] = oauth2_settings.ALLOWED_REDIRECT_URI_SCHEMES
     for uri in redirect_uris:
         parts = urlsplit(uri)
         if parts.scheme not in schemes or not parts.hostname or " " in uri or "#" in uri:

@@ -11,7 +11,7 @@ from core.api.caller import Caller
 
 class Probe(APIView):
     def get(self, request: Request) -> Response:
-        caller = request.user
+        caller: object = request.user
         assert isinstance(caller, Caller)
         return Response(
             {
