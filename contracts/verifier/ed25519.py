@@ -28,8 +28,6 @@ _BYTES = 32
 
 def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether `signature` (64 bytes) of `message` is by `public` (32 bytes). Never raises."""
-    if len(public) != _BYTES or len(signature) != 2 * _BYTES:
-        return False
     if HAS_CRYPTOGRAPHY:
         try:
             Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
@@ -43,6 +41,8 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
 
 def verify_plain(public: bytes, message: bytes, signature: bytes) -> bool:
     """The same in plain Python: R = [S]B - [h]A."""
+    if len(public) != _BYTES or len(signature) != 2 * _BYTES:
+        return False
     key = _decompress(public)
     scalar = int.from_bytes(signature[_BYTES:], "little")
     if key is None or scalar >= _L:

@@ -1,0 +1,269 @@
+import base64
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from contracts.verifier import certificate, words
+from contracts.verifier.schema import EFFECT_TEXTS, SCHEMA, faults
+from core import canonical
+from tests.vectors import make_certificate as maker
+from tests.vectors.make_certificate import TestKeySigner
+
+ROOT = Path(__file__).parents[3]
+GOLDEN = (ROOT / "tests" / "vectors" / "certificate-v1.json").read_bytes()
+FILE = json.loads(GOLDEN)
+KEYS = json.dumps(FILE["keys"]).encode()
+STATEMENT = maker.statement(maker.predicate())
+STATEMENT_SCHEMA = {**SCHEMA["$defs"]["statement"], "$schema": SCHEMA["$schema"]}
+
+
+def _verdict(content: dict[str, Any], signer: TestKeySigner | None = None) -> str:
+    made = json.dumps(maker.certificate(content, signer)).encode()
+    return certificate.examine(made).verdict
+
+
+def _final() -> dict[str, Any]:
+    expiry = {
+        "kind": "database-backup",
+        "expires_at": "2026-04-01T00:00:00.000000Z",
+        "evidence": "read-from-store",
+    }
+    return {
+        **maker.predicate(),
+        "kind": "final",
+        "issued_at": "2026-04-02T00:00:00.000000Z",
+        "interim": {"certificate_id": "crt_0" + "g" * 25, "sha256": "cd" * 32},
+        "irrecoverable_from": {
+            "state": "established",
+            "at": "2026-04-01T00:00:00.000000Z",
+            "inventory": [expiry],
+        },
+    }
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if isinstance(value, dict | list):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _places(item, (*path, key))
+    if path:
+        yield path
+
+
+def _changed(path: tuple[Any, ...], act: str) -> dict[str, Any]:
+    changed = copy.deepcopy(STATEMENT)
+    parent: Any = changed
+    for key in path[:-1]:
+        parent = parent[key]
+    if act == "drop":
+        del parent[path[-1]]
+    else:
+        parent[path[-1]] = {"null": None, "text": "Ada", "number": -1, "list": [[]]}[act]
+    return changed
+
+
+class TestGoldenCertificate:
+    def test_is_valid_with_its_own_keys(self) -> None:
+        report = certificate.examine(GOLDEN)
+
+        assert report.verdict == "valid"
+        assert words.UNPUBLISHED in words.not_proven(report)
+
+    def test_is_valid_with_the_published_keys(self) -> None:
+        report = certificate.examine(GOLDEN, KEYS)
+
+        assert report.verdict == "valid"
+        assert words.UNPUBLISHED not in words.not_proven(report)
+
+    def test_is_what_the_maker_writes(self) -> None:
+        assert maker.certificate(maker.predicate()) == FILE
+
+    def test_fits_the_published_schema_by_an_independent_checker(self) -> None:
+        schema = json.loads((ROOT / "docs/formats/certificate.schema.json").read_text())
+
+        assert schema == SCHEMA
+        assert jsonschema_rs.is_valid(schema, FILE)
+        assert jsonschema_rs.is_valid(STATEMENT_SCHEMA, STATEMENT)
+
+
+class TestExamine:
+    @pytest.mark.parametrize(
+        "path", list(_places(STATEMENT)), ids=lambda path: ".".join(map(str, path))
+    )
+    @pytest.mark.parametrize("act", ["drop", "null", "text", "number", "list"])
+    def test_refuses_any_changed_member_of_a_signed_statement(
+        self, path: tuple[Any, ...], act: str
+    ) -> None:
+        changed = _changed(path, act)
+        if changed == STATEMENT:
+            return
+        file = copy.deepcopy(FILE)
+        payload = canonical.encode(changed)
+        file["envelope"]["payload"] = base64.b64encode(payload).decode()
+
+        assert certificate.examine(json.dumps(file).encode()).verdict == "invalid"
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
+    def test_never_fails_on_any_bytes(self, content: bytes) -> None:
+        assert certificate.examine(content).verdict == "unreadable"
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.integers(0, len(GOLDEN) - 1), st.integers(0, 255))
+    def test_never_fails_on_a_damaged_file(self, at: int, byte: int) -> None:
+        damaged = GOLDEN[:at] + bytes([byte]) + GOLDEN[at + 1 :]
+
+        report = certificate.examine(damaged, KEYS)
+        words.as_text(report)
+
+        if report.verdict == "valid":
+            # Only white space and the copy of the keys, which was not used, may differ.
+            assert json.loads(damaged)["envelope"] == FILE["envelope"]
+
+    @settings(max_examples=300, deadline=None)
+    @given(
+        st.sampled_from(list(_places(FILE))),
+        st.none() | st.integers() | st.text() | st.lists(st.none()) | st.just({}),
+    )
+    def test_never_fails_on_a_member_of_another_type(
+        self, path: tuple[Any, ...], value: object
+    ) -> None:
+        file = copy.deepcopy(FILE)
+        parent: Any = file
+        for key in path[:-1]:
+            parent = parent[key]
+        parent[path[-1]] = value
+
+        report = certificate.examine(json.dumps(file).encode())
+
+        assert json.dumps(words.as_object(report))
+        assert words.as_text(report).isascii()
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            pytest.param(b"[" * 100_000, "deeply", id="deep"),
+            pytest.param(b"9" * 10_000, "range", id="huge-number"),
+            pytest.param(b'{"a":1,"a":2}', "twice", id="repeated-member"),
+            pytest.param(b'{"a":NaN}', "whole", id="nan"),
+            pytest.param(b'{"a":1e400}', "whole", id="overflow"),
+            pytest.param(b'"\\ud800"', "UTF-8", id="lone-surrogate"),
+            pytest.param(b"null", "not an erasure certificate", id="null"),
+            pytest.param(b'{"format":[]}', "not an erasure certificate", id="other-format"),
+            pytest.param(b"", "not JSON", id="empty"),
+        ],
+    )
+    def test_says_why_a_file_is_unreadable(self, content: bytes, reason: str) -> None:
+        report = certificate.examine(content)
+
+        assert report.verdict == "unreadable"
+        assert reason in words.as_text(report)
+
+
+class TestKeys:
+    def test_must_come_from_somewhere(self) -> None:
+        file = {name: part for name, part in FILE.items() if name != "keys"}
+
+        assert certificate.examine(json.dumps(file).encode()).verdict == "invalid"
+        assert certificate.examine(json.dumps(file).encode(), KEYS).verdict == "valid"
+
+    def test_given_ones_replace_those_in_the_file(self) -> None:
+        mallory = TestKeySigner(seed=bytes([2]) * 32)
+        forged = json.dumps(maker.certificate(maker.predicate(), mallory)).encode()
+
+        assert certificate.examine(forged).verdict == "valid"
+        assert certificate.examine(forged, KEYS).verdict == "invalid"
+
+    def test_revoked_ones_verify_nothing(self) -> None:
+        keys = copy.deepcopy(FILE["keys"])
+        keys["keys"][0]["revoked_at"] = "2027-01-01T00:00:00.000000Z"
+
+        assert certificate.examine(GOLDEN, json.dumps(keys).encode()).verdict == "invalid"
+
+    def test_of_another_process_do_not_sign_certificates(self) -> None:
+        signer = TestKeySigner(key_id="eraser:1")
+
+        assert _verdict(maker.predicate(), signer) == "invalid"
+
+    def test_that_cannot_be_read_make_it_unreadable(self) -> None:
+        assert certificate.examine(GOLDEN, b"{").verdict == "unreadable"
+
+
+class TestConsistency:
+    def test_accepts_a_final_certificate(self) -> None:
+        assert _verdict(_final()) == "valid"
+
+    def test_accepts_an_absent_share_in_its_own_words(self) -> None:
+        content = {**maker.predicate(), "shares": [maker.share(1), maker.share(2, "absent")]}
+
+        assert _verdict(content) == "invalid"
+        assert _verdict({**content, "effect": EFFECT_TEXTS["absent"]}) == "valid"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param({"destroyed_at": "2026-03-09T09:59:59.000000Z"}, id="before-the-fence"),
+            pytest.param({"fenced_at": "2026-02-30T10:00:00.000000Z"}, id="no-such-day"),
+            pytest.param({"effect": EFFECT_TEXTS["absent"]}, id="effect-of-another-state"),
+            pytest.param({"effect": "The data was anonymised."}, id="words-of-its-own"),
+            pytest.param({"shares": [maker.share(1), maker.share(1)]}, id="share-twice"),
+            pytest.param({"shares": []}, id="no-share"),
+            pytest.param({"shares": [{**maker.share(1), "state": "live"}]}, id="live-share"),
+            pytest.param({"shares": [{**maker.share(1), "versions": 0}]}, id="no-version"),
+            pytest.param({"nodes": [{"node": "a", "state": "unreachable"}]}, id="nothing-read"),
+            pytest.param({"kind": "final"}, id="final-while-pending"),
+            pytest.param(
+                {"irrecoverable_from": _final()["irrecoverable_from"]}, id="interim-ended"
+            ),
+            pytest.param({"interim": _final()["interim"]}, id="interim-of-an-interim"),
+            pytest.param({"signed_by": "eraser"}, id="other-signer"),
+            pytest.param({"comment": "Ada Lovelace"}, id="free-text"),
+            pytest.param(
+                {"roles": {**maker.predicate()["roles"], "drafter": "psn_0" + "e" * 25}},
+                id="drafter-approved",
+            ),
+        ],
+    )
+    def test_refuses_a_signed_statement_at_odds_with_itself(self, change: dict[str, Any]) -> None:
+        assert _verdict({**maker.predicate(), **change}) == "invalid"
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param({"issued_at": "2026-03-31T00:00:00.000000Z"}, id="too-early"),
+            pytest.param({"destroyed_at": "2026-04-01T00:00:01.000000Z"}, id="not-the-latest"),
+        ],
+    )
+    def test_refuses_a_final_certificate_before_its_time(self, change: dict[str, Any]) -> None:
+        times = dict.fromkeys(("swept_at", "verified_at"), "2026-04-01T00:00:02.000000Z")
+        content = {**_final(), **(times if "destroyed_at" in change else {}), **change}
+
+        assert _verdict(content) == "invalid"
+
+
+class TestFaults:
+    @settings(max_examples=400, deadline=None)
+    @given(
+        st.sampled_from(list(_places(STATEMENT))),
+        st.sampled_from(["drop", "null", "text", "number", "list"]),
+    )
+    def test_agree_with_an_independent_checker(self, path: tuple[Any, ...], act: str) -> None:
+        changed = _changed(path, act)
+
+        expected = jsonschema_rs.is_valid(STATEMENT_SCHEMA, changed)
+
+        assert (not faults(changed, SCHEMA["$defs"]["statement"])) == expected
+
+    def test_never_repeat_contents(self) -> None:
+        changed = {**STATEMENT, "predicate": {**STATEMENT["predicate"], "Ada": "Lovelace"}}
+
+        found = " ".join(faults(changed, SCHEMA["$defs"]["statement"]))
+
+        assert found
+        assert "Ada" not in found
