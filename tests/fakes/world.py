@@ -15,7 +15,7 @@ from vault.adapters import directory_journal
 from vault.domain.lookup import Reference
 from vault.services import grants, key_cache, purpose_keys, sealing, subjects
 from vault.services.grants import CategoryRef, Ground
-from vault.services.reading import Page, page
+from vault.services.reading import Page, Position, page
 from vault.services.sealing import RecordDraft, RecordOutcome
 from vault.services.subjects import SubjectDraft
 
@@ -97,13 +97,16 @@ class World:
         grants.issue(grounds=[ground], categories=[self.category], now=self.now)
         return ground
 
-    def page(self, limit: int = 100, **more: object) -> Page:
+    def page(
+        self, limit: int = 100, after: Position | None = None, split: tuple[int, int] = (0, 1)
+    ) -> Page:
         return page(
             purpose_id=self.purpose_id,
             wrapping_key=purpose_keys.wrapping_key(self.purpose_id),
             categories=[self.category.category_id],
             limit=limit,
-            **more,
+            after=after,
+            split=split,
         )
 
 

@@ -15,7 +15,7 @@ KEY_BYTES = 32
 OVERHEAD = len(FORMAT_V1) + NONCE_BYTES + 16
 
 
-class NotAuthentic(Exception):  # noqa: N818 - converted by the services into their families
+class NotAuthentic(Exception):
     """The bytes do not open under this key and binding. Never says which of them is wrong."""
 
 

@@ -23,7 +23,7 @@ def destruction(*, shredding: Shredding, shares: Sequence[KeyShare], now: dateti
     """
     suppression = [
         bytes(tag).hex()
-        for tag in LookupTag.objects.filter(subject_id=shredding.subject_id).values_list(
+        for tag in LookupTag.objects.filter(subject=shredding.subject).values_list(
             "suppression", flat=True
         )
     ]

@@ -77,12 +77,12 @@ def open_data_keys(*, wanted: Sequence[Want], now: datetime) -> dict[Slot, OpenK
 
 def _open_existing(wanted: Sequence[Want]) -> dict[Slot, OpenKey]:
     slots = {want.slot for want in wanted}
-    rows = CustodyGrant.objects.select_related("data_key__share").filter(
+    held = CustodyGrant.objects.select_related("data_key__share").filter(
         subject__in={subject for subject, _ in slots},
         data_key__category_id__in={category for _, category in slots},
         data_key__share__state=ShareState.LIVE,
     )
-    rows = [row for row in rows if (row.subject_id, row.data_key.category_id) in slots]
+    rows = [row for row in held if (row.subject_id, row.data_key.category_id) in slots]
     grants = [
         GrantToOpen(share_ref(row.data_key.share), CUSTODY, bytes(row.wrapped)) for row in rows
     ]

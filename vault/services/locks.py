@@ -104,9 +104,9 @@ def _running(controller_id: UUID, scope: ShredLock.Scope, scope_id: UUID) -> Seq
         covered = DataKey.objects.filter(category_id=scope_id).values("subject_id")
         rows = rows.filter(subject__in=covered)
     elif scope == ShredLock.Scope.PURPOSE:
-        covered = Alias.objects.filter(purpose_id=scope_id).values("subject_id")
-        rows = rows.filter(subject__in=covered)
-    return rows.order_by("subject_id")
+        granted = Alias.objects.filter(purpose_id=scope_id).values("subject_id")
+        rows = rows.filter(subject__in=granted)
+    return list(rows.order_by("subject_id"))
 
 
 @requires_unit_of_work

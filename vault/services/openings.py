@@ -30,14 +30,16 @@ class Sealer:
         }
         if trails - subjects.keys():
             raise SubjectNotFound
-        if any(state != SubjectState.LIVE for _, state, _ in subjects.values()):
+        if any(
+            state != SubjectState.LIVE or public is None for _, state, public in subjects.values()
+        ):
             raise SubjectErased
         SealedOpening.objects.bulk_create(
             (
                 SealedOpening(
                     event_id=event,
                     subject_id=subjects[trail][0],
-                    sealed=hpke.seal(bytes(subjects[trail][2]), opening, info=INFO),
+                    sealed=hpke.seal(bytes(subjects[trail][2] or b""), opening, info=INFO),
                 )
                 for trail, event, opening in openings
             ),

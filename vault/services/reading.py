@@ -7,6 +7,7 @@ subject fenced or withdrawn before it is not in it, whatever this process has ca
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -126,7 +127,7 @@ def _range(split: tuple[int, int]) -> tuple[UUID, UUID]:
     return UUID(int=index * width), UUID(int=upper)
 
 
-def _open_page(rows: Sequence[tuple[object, ...]], wrapping_key: str) -> list[PageRow]:
+def _open_page(rows: Sequence[tuple[Any, ...]], wrapping_key: str) -> list[PageRow]:
     grants: dict[UUID, GrantToOpen] = {}
     for row in rows:
         data_key, controller, wrapped, kid, cluster = row[1], row[7], row[9], row[10], row[11]
@@ -150,7 +151,7 @@ def _refusal(reason: GrantFailure) -> Exception:
     return CiphertextTampered() if reason is GrantFailure.NOT_AUTHENTIC else keys.failure(reason)
 
 
-def _open_row(row: Sequence[object], key: bytes) -> PageRow:
+def _open_row(row: Sequence[Any], key: bytes) -> PageRow:
     alias, data_key, record, version, sealed, category, subject, controller, trail = row[:9]
     bound = binding.record_binding(
         controller=controller,

@@ -5,8 +5,9 @@ eraser process through the effect `vault.shred`, one after another, from whateve
 left behind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 from django.conf import settings
@@ -65,7 +66,8 @@ def get(*, erasure_id: UUID) -> Shredding:
 def drain_time() -> timedelta:
     """What is outwaited after a fence: page-write deadline, cached keys, one key-store call."""
     call = timedelta(seconds=settings.LETHE_VAULT_TIMEOUT)
-    return settings.LETHE_PAGE_DEADLINE + settings.LETHE_DEK_CACHE + call
+    drain: timedelta = settings.LETHE_PAGE_DEADLINE + settings.LETHE_DEK_CACHE + call
+    return drain
 
 
 @requires_unit_of_work
@@ -115,7 +117,12 @@ def _require_unlocked(subject_id: UUID) -> None:
 
 
 def _audit(
-    step: str, shredding: Shredding, *, now: datetime, actor: Actor = ERASER, **details: int
+    step: str,
+    shredding: Shredding,
+    *,
+    now: datetime,
+    actor: Actor = ERASER,
+    details: Mapping[str, int] | None = None,
 ) -> None:
     audit.record(
         action=f"vault.shredding.{step}",
@@ -123,17 +130,23 @@ def _audit(
         controller_id=shredding.controller_id,
         now=now,
         erasure_id=shredding.erasure_id,
-        details=dict(details),
+        details=dict(details or {}),
     )
 
 
-def _move(shredding: Shredding, state: ShreddingState, *, now: datetime, **details: int) -> None:
+def _move(
+    shredding: Shredding,
+    state: ShreddingState,
+    *,
+    now: datetime,
+    details: Mapping[str, int] | None = None,
+) -> None:
     """Write a step's marker; the last thing the step does."""
     require_shredding_move(shredding.state, state)
     shredding.state = state
     setattr(shredding, f"{state.name.lower()}_at", now)
     shredding.save()
-    _audit(state.name.lower(), shredding, now=now, **details)
+    _audit(state.name.lower(), shredding, now=now, details=details)
 
 
 def _locked(erasure_id: UUID, state: ShreddingState) -> Shredding | None:
@@ -198,7 +211,7 @@ def destroy(*, erasure_id: UUID, now: datetime) -> None:
         if current is None:
             return
         _settle_shares(readings, now=now)
-        _move(current, ShreddingState.KEYS_DESTROYED, now=now, shares=len(shares))
+        _move(current, ShreddingState.KEYS_DESTROYED, now=now, details={"shares": len(shares)})
 
 
 def _settle_shares(readings: Iterable[DestructionReading], *, now: datetime) -> None:
@@ -216,8 +229,7 @@ def sweep(*, erasure_id: UUID, now: datetime) -> None:
         shredding = _locked(erasure_id, ShreddingState.KEYS_DESTROYED)
         if shredding is None:
             return
-        subject = Subject.objects.select_for_update().get(id=shredding.subject_id)
-        trail_id = subject.trail_id
+        subject, trail_id = _subject_to_sweep(shredding)
         _keep_removals(subject.id, now=now)
         _keep_suppressions(subject.id, erasure_id, now=now)
         shredding.counts = _delete(subject.id)
@@ -233,8 +245,15 @@ def sweep(*, erasure_id: UUID, now: datetime) -> None:
             payload={"erasure_id": str(erasure_id)},
             now=now,
         )
-        _move(shredding, ShreddingState.SWEPT, now=now, **shredding.counts)
+        _move(shredding, ShreddingState.SWEPT, now=now, details=shredding.counts)
         failpoints.reach("vault.sweep.before-commit")
+
+
+def _subject_to_sweep(shredding: Shredding) -> tuple[Subject, UUID]:
+    subject = Subject.objects.select_for_update().get(shredding=shredding)
+    if subject.trail_id is None:
+        raise KeyStillAlive(erasure_id=str(shredding.erasure_id))
+    return subject, subject.trail_id
 
 
 def _keep_removals(subject_id: UUID, *, now: datetime) -> None:
@@ -264,9 +283,14 @@ def _keep_suppressions(subject_id: UUID, erasure_id: UUID, *, now: datetime) -> 
     )
 
 
+_Held: TypeAlias = (
+    SealedRecord | KeyGrant | CustodyGrant | DataKey | Alias | LookupTag | SealedOpening
+)
+
+
 def _delete(subject_id: UUID) -> dict[str, int]:
     """Delete the subject's rows, children first; how many of each kind."""
-    kinds = {
+    kinds: dict[str, type[_Held]] = {
         "records": SealedRecord,
         "grants": KeyGrant,
         "custody_grants": CustodyGrant,

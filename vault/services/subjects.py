@@ -22,6 +22,7 @@ MAIN_GROUP = "main"
 EVIDENCE_CATEGORY = UUID("00000000-0000-4000-8000-65766964656e")
 
 State = Literal["live", "fenced", "erased", "unknown"]
+_STATES: dict[str, State] = {"live": "live", "fenced": "fenced", "erased": "erased"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def _states(
         controller_id=controller_id, tag__in={tag for _, tag in tags}
     ).values_list("kind", "tag", "subject_id", "subject__state")
     return {
-        (kind, bytes(tag)): Resolved(subject if state == "live" else None, state)
+        (kind, bytes(tag)): Resolved(subject if state == "live" else None, _STATES[state])
         for kind, tag, subject, state in rows
     }
 

@@ -1,6 +1,5 @@
 """Writers, readers, consent changes, locks and the eraser at once on one subject, many rounds."""
 
-import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from core import clock, effects
 from core.unit_of_work import unit_of_work
 from tests.fakes.world import World
 from vault.errors import ShredBlocked, SubjectErased, TooLate
-from vault.models import Alias, KeyGrant, KeyShare, Removal, SealedRecord, ShredLock, Shredding
+from vault.models import Alias, KeyGrant, KeyShare, Removal, SealedRecord, Shredding, ShredLock
 from vault.services import grants, locks, sealing, shredding
 from vault.services.sealing import RecordDraft
 
@@ -26,7 +25,7 @@ class Round:
     """One subject, its contenders, and what each of them saw that must not be."""
 
     def __init__(self, world: World, number: int) -> None:
-        self.world, self.random = world, random.Random(number)
+        self.world = world
         self.subject = world.subject(f"subject-{number}")
         world.record(self.subject)
         world.consent(self.subject)

@@ -70,9 +70,9 @@ class TestPutMany:
 
         assert [o.outcome for o in outcomes] == ["created", "unchanged", "updated"]
         assert [o.version for o in outcomes] == [1, 1, 2]
-        versions = reading.versions(
-            controller_id=world.controller_id, record_id=outcomes[0].record_id
-        )
+        record_id = outcomes[0].record_id
+        assert record_id is not None
+        versions = reading.versions(controller_id=world.controller_id, record_id=record_id)
         assert [v.document for v in versions] == [b'{"age":41}', b'{"age":42}']
 
     def test_stores_nothing_while_the_key_store_is_down(self, world: World) -> None:

@@ -155,9 +155,11 @@ class TestErasure:
             "fenced", "drained", "ordered", "keys_destroyed", "swept", "verified",
         ]  # fmt: skip
 
-    def test_stops_when_a_share_still_reads_as_live(self, world: World) -> None:
+    def test_stops_when_a_share_still_reads_as_live(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         subject, _ = erased(world)
-        world.custodian.destroy_shares = lambda refs: None  # type: ignore[method-assign]
+        monkeypatch.setattr(world.custodian, "destroy_shares", lambda _refs: None)
 
         finish(world)
 
