@@ -19,7 +19,11 @@ from vault.domain.journal import (
 AT = datetime(2026, 3, 9, 10, tzinfo=UTC)
 JOURNAL = UUID(int=1)
 ID = "00000000-0000-4000-8000-000000000001"
-PAIR = {"controller_id": ID, "subject_id": ID, "decided_at": "2026-03-09T10:00:00.000000Z"}
+PAIR: dict[str, object] = {
+    "controller_id": ID,
+    "subject_id": ID,
+    "decided_at": "2026-03-09T10:00:00.000000Z",
+}
 BODIES: Mapping[EntryKind, dict[str, object]] = {
     EntryKind.GENESIS: {},
     EntryKind.DESTRUCTION: {"controller_id": ID, "kids": ["ab" * 16]},

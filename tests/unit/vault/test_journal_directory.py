@@ -3,7 +3,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ def places(tmp_path: Path) -> Places:
 
 
 @pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, int, int], None]]:
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, int, int], None]:
     """Make the n-th call of `os.<name>` from now fail once; counts from 1."""
 
     def arm(name: str, at: int, code: int) -> None:
