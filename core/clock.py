@@ -31,8 +31,13 @@ def move(*, ahead: timedelta) -> None:
     if not settings.LETHE_DEVELOPMENT:
         message = "Time can be moved with LETHE_DEVELOPMENT=1 only."
         raise RuntimeError(message)
-    global _read  # noqa: PLW0603 - one clock per process
     ClockOffset.objects.update_or_create(id=1, defaults={"ahead": ahead})
+    forget()
+
+
+def forget() -> None:
+    """Read the offset anew at the next call; for tests, whose rows are rolled back."""
+    global _read  # noqa: PLW0603 - one clock per process
     _read = (0.0, timedelta(0))
 
 

@@ -9,6 +9,8 @@ from django.db import connections
 from django.test.utils import setup_databases, teardown_databases
 from pytest_django.plugin import DjangoDbBlocker
 
+from core import clock
+
 pytest_plugins = ["tests.servers.fixtures"] if find_spec("tests.servers.fixtures") else []
 
 #: The app role, and the owner whose test database it mirrors: only the owner may TRUNCATE.
@@ -39,6 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
     """End what a failed test left open: the owner's TRUNCATE would wait for its locks for ever."""
+    clock.forget()
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()

@@ -75,7 +75,7 @@ def _check(value: Any) -> None:
     level, depth = [value], 0
     while level:
         depth += 1
-        if depth > MAX_DEPTH + 1:
+        if depth > MAX_DEPTH and any(isinstance(item, dict | list) for item in level):
             raise MalformedBody(_TOO_DEEP)
         inner: list[Any] = []
         for item in level:
