@@ -5,24 +5,28 @@ Tokens and codes are looked up by SHA-256 checksum and never stored. The rules a
 settings, so that a changed setting cannot weaken them.
 """
 
-import hashlib
 import re
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from oauth2_provider.oauth2_validators import OAuth2Validator
-from oauth2_provider.scopes import get_scopes_backend
 from oauthlib.common import Request
 from oauthlib.oauth2.rfc6749 import errors
 from typing_extensions import override
 
+from accounts.credentials import (
+    allowed_scopes,
+    checksum,
+    find_access_token,
+    find_client,
+    may_act,
+)
 from accounts.models import (
     AccessToken,
     APIClient,
     AuthorizationGrant,
     ClientKind,
     RefreshToken,
-    User,
 )
 from core.clock import now
 
@@ -38,26 +42,17 @@ _GRANT_TYPES: Final = {
 }
 
 
-def checksum(secret: str) -> str:
-    """Return the SHA-256 under which a token or code is kept; it is random, so this hides it."""
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def may_act(user: User, client: APIClient | None) -> bool:
-    """Tell whether the user is active, and allowed to act through this client."""
-    if not user.is_active or (user.controller is not None and not user.controller.is_active):
-        return False
-    return client is None or client.controller_id in (None, user.controller_id)
-
-
-def allowed_scopes(client: APIClient, request: Request | None = None) -> list[str]:
-    """Return what the client may ask for: listed on the client and known to the registry."""
-    known = get_scopes_backend().get_available_scopes(application=client, request=request)
-    return sorted(set(client.allowed_scopes) & set(known))
-
-
 class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carries no types
     """Answers oauthlib's questions; every answer that is not sure is no."""
+
+    @override
+    def _load_application(self, client_id: str | None, request: Request) -> APIClient | None:
+        """Refuse what is not one of our client ids before it reaches the database."""
+        client = request.client
+        if not isinstance(client, APIClient) or client.client_id != client_id:
+            client = find_client(client_id)
+        request.client = client if client is not None and client.is_usable(request) else None
+        return request.client  # type: ignore[no-any-return]
 
     # --- what may be asked for ---------------------------------------------------------------
     @override
@@ -240,23 +235,6 @@ class TokenValidator(OAuth2Validator):  # type: ignore[misc]  # the toolkit carr
     @override
     def introspect_token(self, *_: Any, **__: Any) -> None:
         """Introspection is off: whoever holds a token already knows what it is."""
-
-
-def find_access_token(raw: str) -> AccessToken | None:
-    """Return the live token, with client, user and their controllers loaded; reads only."""
-    token = (
-        AccessToken.objects.select_related("application__controller", "user__controller")
-        .filter(token_checksum=checksum(raw))
-        .first()
-    )
-    if token is None or token.is_expired() or token.application is None:
-        return None
-    client: APIClient = token.application
-    if not client.is_usable(None):
-        return None
-    if client.kind == ClientKind.CONSOLE:
-        return token if token.user is not None and may_act(token.user, client) else None
-    return token if token.user is None else None
 
 
 def _grant(code: str, client: APIClient) -> AuthorizationGrant:

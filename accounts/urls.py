@@ -2,7 +2,6 @@
 
 from allauth.account import views as allauth_views
 from django.urls import URLPattern, path, re_path
-from oauth2_provider import views as toolkit
 
 from accounts import views
 
@@ -35,9 +34,9 @@ account_urlpatterns: list[URLPattern] = [
 
 #: With and without the closing slash, since OAuth clients are configured either way.
 oauth_urlpatterns: list[URLPattern] = [
-    re_path(r"^authorize/?$", toolkit.AuthorizationView.as_view(), name="oauth-authorize"),
+    re_path(r"^authorize/?$", views.AuthorizationView.as_view(), name="oauth-authorize"),
     re_path(r"^token/?$", views.TokenView.as_view(), name="oauth-token"),
-    re_path(r"^revoke_token/?$", toolkit.RevokeTokenView.as_view(), name="oauth-revoke-token"),
+    re_path(r"^revoke_token/?$", views.RevokeTokenView.as_view(), name="oauth-revoke-token"),
 ]
 
 urlpatterns: list[URLPattern] = [path("", views.home, name="home")]

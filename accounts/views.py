@@ -2,13 +2,18 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.forms import Form
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from oauth2_provider import views as toolkit
+from oauth2_provider.exceptions import FatalClientError
+from oauthlib.common import urldecode
+from oauthlib.oauth2.rfc6749.errors import InvalidClientIdError
 from typing_extensions import override
 
+from accounts.credentials import find_client
 from accounts.models import User
 
 _GRANT_TYPES = frozenset({"client_credentials", "authorization_code", "refresh_token"})
@@ -26,12 +31,45 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home.html", context)
 
 
-class TokenView(toolkit.TokenView):  # type: ignore[misc]  # the toolkit carries no types
+class _ReadableQuery:
+    """Answers 400 to a query string that oauthlib would raise ValueError for."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            urldecode(request.META.get("QUERY_STRING", ""))
+        except ValueError:
+            return _refusal("invalid_request")
+        response: HttpResponseBase = super().dispatch(  # type: ignore[misc]
+            request, *args, **kwargs
+        )
+        return response
+
+
+class AuthorizationView(_ReadableQuery, toolkit.AuthorizationView):  # type: ignore[misc]
+    """The page that asks a person whether a client may act for them."""
+
+    @override
+    def form_valid(self, form: Form) -> HttpResponse:
+        if find_client(form.cleaned_data["client_id"]) is None:
+            refusal = FatalClientError(error=InvalidClientIdError())
+            return self.error_response(refusal, application=None)  # type: ignore[no-any-return]
+        return super().form_valid(form)  # type: ignore[no-any-return]
+
+
+class TokenView(_ReadableQuery, toolkit.TokenView):  # type: ignore[misc]
     """The token endpoint for our flows; the toolkit's device flow ends in a 500 otherwise."""
 
     @override
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.POST.get("grant_type") not in _GRANT_TYPES:
-            return JsonResponse({"error": "unsupported_grant_type"}, status=400)
+            return _refusal("unsupported_grant_type")
         response: HttpResponse = self.authorization_flow_token_response(request)
         return response
+
+
+class RevokeTokenView(_ReadableQuery, toolkit.RevokeTokenView):  # type: ignore[misc]
+    """Revocation by the client that a token was issued to."""
+
+
+def _refusal(error: str) -> JsonResponse:
+    return JsonResponse({"error": error}, status=400, headers={"Cache-Control": "no-store"})

@@ -12,8 +12,8 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts import callers
+from accounts.credentials import find_access_token, may_act
 from accounts.models import AccessToken, User
-from accounts.oauth import find_access_token, may_act
 from core.api.caller import Caller
 
 #: The b64token of RFC 6750; ours are far shorter than the bound.

@@ -1,0 +1,57 @@
+"""Finding clients and tokens by what was presented, and telling whether they may act now.
+
+Only reads: the stream process uses this with a database role that may SELECT and no more.
+"""
+
+import hashlib
+import re
+from typing import Final
+
+from oauth2_provider.scopes import get_scopes_backend
+from oauthlib.common import Request
+
+from accounts.models import AccessToken, APIClient, ClientKind, User
+
+_CLIENT_ID: Final = re.compile(r"cli_[0-9a-z]{26}")
+
+
+def checksum(secret: str) -> str:
+    """Return the SHA-256 under which a token or code is kept; it is random, so this hides it."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def may_act(user: User, client: APIClient | None) -> bool:
+    """Tell whether the user is active, and allowed to act through this client."""
+    if not user.is_active or (user.controller is not None and not user.controller.is_active):
+        return False
+    return client is None or client.controller_id in (None, user.controller_id)
+
+
+def allowed_scopes(client: APIClient, request: Request | None = None) -> list[str]:
+    """Return what the client may ask for: listed on the client and known to the registry."""
+    known = get_scopes_backend().get_available_scopes(application=client, request=request)
+    return sorted(set(client.allowed_scopes) & set(known))
+
+
+def find_client(client_id: str | None) -> APIClient | None:
+    """Return the client of this public id, active or not."""
+    if client_id is None or _CLIENT_ID.fullmatch(client_id) is None:
+        return None
+    return APIClient.objects.select_related("controller").filter(client_id=client_id).first()
+
+
+def find_access_token(raw: str) -> AccessToken | None:
+    """Return the live token, with client, user and their controllers loaded; reads only."""
+    token = (
+        AccessToken.objects.select_related("application__controller", "user__controller")
+        .filter(token_checksum=checksum(raw))
+        .first()
+    )
+    if token is None or token.is_expired() or token.application is None:
+        return None
+    client: APIClient = token.application
+    if not client.is_usable(None):
+        return None
+    if client.kind == ClientKind.CONSOLE:
+        return token if token.user is not None and may_act(token.user, client) else None
+    return token if token.user is None else None
