@@ -5,6 +5,7 @@ transport (for trying the product) messages are files in folders that only we ca
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
 from celery import Celery, signals
@@ -14,16 +15,46 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
 
-app = Celery("lethe")
 
-_QUEUES = sorted({queue for _path, queue in settings.LETHE_EFFECTS.values()} | {"default"})
+def build(*, broker_dir: Path) -> Celery:
+    """The application, made current; `broker_dir` serves the filesystem transport only."""
+    made = Celery("lethe")
+    made.conf.update(
+        broker_url=settings.LETHE_BROKER_URL,
+        broker_transport_options=_transport(broker_dir),
+        broker_connection_retry_on_startup=True,
+        result_backend=None,
+        task_ignore_result=True,
+        task_serializer="json",
+        event_serializer="json",
+        accept_content=["json"],
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_default_queue="default",
+        task_create_missing_queues=False,
+        task_queues=[Queue(queue) for queue in _queues()],
+        worker_prefetch_multiplier=1,
+        worker_send_task_events=False,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        beat_schedule=_schedule(),
+        beat_schedule_filename=str(settings.LETHE_STATE_DIR / "beat"),
+        enable_utc=True,
+        timezone="UTC",
+    )
+    made.autodiscover_tasks(["core"])
+    return made
 
 
-def _transport() -> dict[str, Any]:
+def _queues() -> list[str]:
+    return sorted({queue for _path, queue in settings.LETHE_EFFECTS.values()} | {"default"})
+
+
+def _transport(broker_dir: Path) -> dict[str, Any]:
     if not settings.LETHE_BROKER_URL.startswith("filesystem:"):
         return {}
-    folders = {name: settings.LETHE_BROKER_DIR / name for name in ("messages", "control")}
-    for folder in (settings.LETHE_BROKER_DIR, *folders.values()):
+    folders = {name: broker_dir / name for name in ("messages", "control")}
+    for folder in (broker_dir, *folders.values()):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return {
         "data_folder_in": str(folders["messages"]),
@@ -42,38 +73,15 @@ def _schedule() -> dict[str, dict[str, Any]]:
             # A queue without a worker must not find hours of sweeps when one comes back.
             "options": {"queue": queue, "expires": max(5.0, 2 * settings.LETHE_SWEEP_EVERY)},
         }
-        for queue in _QUEUES
+        for queue in _queues()
     }
     purge = {"task": "core.purge", "schedule": 3600.0, "options": {"queue": "default"}}
     return {**sweeps, "purge-idempotency": purge}
 
 
-app.conf.update(
-    broker_url=settings.LETHE_BROKER_URL,
-    broker_transport_options=_transport(),
-    broker_connection_retry_on_startup=True,
-    result_backend=None,
-    task_ignore_result=True,
-    task_serializer="json",
-    event_serializer="json",
-    accept_content=["json"],
-    task_acks_late=True,
-    task_reject_on_worker_lost=True,
-    task_default_queue="default",
-    task_create_missing_queues=False,
-    task_queues=[Queue(queue) for queue in _QUEUES],
-    worker_prefetch_multiplier=1,
-    worker_send_task_events=False,
-    worker_hijack_root_logger=False,
-    worker_redirect_stdouts=False,
-    beat_schedule=_schedule(),
-    beat_schedule_filename=str(settings.LETHE_STATE_DIR / "beat"),
-    enable_utc=True,
-    timezone="UTC",
-)
-app.autodiscover_tasks(["core"])
-
-
 @signals.setup_logging.connect
 def keep_our_logging(**_arguments: Any) -> None:
     """Celery leaves logging alone when this signal has a receiver: ours drops what it must."""
+
+
+app = build(broker_dir=settings.LETHE_BROKER_DIR)

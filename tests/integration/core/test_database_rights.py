@@ -60,3 +60,37 @@ class TestAppRole:
 
     def test_cannot_create_tables(self) -> None:
         assert refused("CREATE TABLE mine (id int)")
+
+
+def writable_tables(role: str) -> dict[str, str]:
+    """Tables of the schema by the rights beyond SELECT that `role` has on them."""
+    statement = """
+        SELECT c.relname, string_agg(r, ',' ORDER BY r)
+        FROM pg_class c CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) r
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+          AND has_table_privilege(%s, c.oid, r)
+        GROUP BY c.relname
+    """
+    with connections["default"].cursor() as cursor:
+        cursor.execute(statement, [role])
+        return dict(cursor.fetchall())
+
+
+class TestDefaultPrivileges:
+    def test_let_the_app_role_write_tables_of_every_app(self) -> None:
+        rights = writable_tables("lethe_app")
+
+        assert rights["core_effect"] == rights["django_session"] == "DELETE,INSERT,UPDATE"
+
+    def test_let_the_stream_role_write_no_table_of_the_core_but_three(self) -> None:
+        rights = writable_tables("lethe_stream")
+
+        assert {name: right for name, right in rights.items() if name.startswith("core_")} == {
+            "core_auditevent": "INSERT",
+            "core_leafinbox": "INSERT",
+            "core_idempotencyrecord": "INSERT,UPDATE",
+        }
+        assert not [name for name in rights if name.startswith(("auth_", "django_", "accounts_"))]
+
+    def test_keep_both_roles_out_of_the_migration_history(self) -> None:
+        assert "django_migrations" not in writable_tables("lethe_app")
