@@ -64,6 +64,9 @@ class TokenView(_ReadableQuery, toolkit.TokenView):  # type: ignore[misc]
         if request.POST.get("grant_type") not in _GRANT_TYPES:
             return _refusal("unsupported_grant_type")
         response: HttpResponse = self.authorization_flow_token_response(request)
+        # The toolkit leaves both out when a token is refused at the moment it would be stored.
+        response.headers["Content-Type"] = "application/json"
+        response.headers["Cache-Control"] = "no-store"
         return response
 
 
