@@ -1,0 +1,83 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from core.ids import PublicId
+from governance.api.fields import CodeField, PublicIdField, StrictSerializer, TextField
+
+
+class LeaseOpenSerializer(StrictSerializer):
+    categories = serializers.ListField(
+        child=CodeField(),
+        required=False,
+        allow_empty=False,
+        max_length=100,
+        help_text="Codes; all categories of the purpose when left out.",
+    )
+    run = TextField(
+        required=False,
+        allow_blank=True,
+        max_length=200,
+        help_text="The consumer's own reference of the run that reads; no personal data.",
+    )
+
+
+class ExclusionSerializer(serializers.Serializer[Any]):
+    """Subjects that the lease does not read, by reason."""
+
+    refused = serializers.IntegerField()
+    withdrawn = serializers.IntegerField()
+    undecided = serializers.IntegerField()
+    restricted = serializers.IntegerField()
+    erased = serializers.IntegerField()
+
+
+class LeaseSerializer(serializers.Serializer[Any]):
+    id = PublicIdField(PublicId.LEASE)
+    purpose_id = PublicIdField(PublicId.PURPOSE)
+    purpose_version = serializers.IntegerField()
+    state = serializers.ChoiceField(["open", "closed", "expired", "revoked"])
+    categories = serializers.ListField(child=serializers.CharField())
+    run = serializers.CharField(allow_blank=True)
+    subjects = serializers.IntegerField(help_text="Subjects readable when it was opened.")
+    exclusions = serializers.DictField(
+        child=serializers.IntegerField(),
+        help_text="Subjects not readable when it was opened, by reason.",
+    )
+    opened_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    closed_at = serializers.DateTimeField(allow_null=True)
+    records_sent = serializers.IntegerField()
+    problem = serializers.CharField(
+        allow_blank=True, help_text="Code of what cut the last stream, or empty."
+    )
+    cursor = serializers.CharField(
+        allow_blank=True, help_text="Where the cut stream can be resumed, or empty."
+    )
+    records_url = serializers.CharField(help_text="Where the records are streamed from.")
+
+
+class StreamLineSerializer(serializers.Serializer[Any]):
+    """A record, or, after each page, a trailer with `cursor`, or the last line with `end`."""
+
+    alias = PublicIdField(
+        PublicId.ALIAS, required=False, help_text="The subject's name in this purpose only."
+    )
+    category = serializers.CharField(required=False)
+    reference = serializers.CharField(
+        required=False, help_text="The record's name in this purpose only, 32 hex digits."
+    )
+    version = serializers.IntegerField(required=False)
+    data = serializers.DictField(required=False, help_text="Only the purpose's fields.")
+    cursor = serializers.CharField(
+        required=False,
+        help_text="Resume with `after=<cursor>` in the same split; records after it follow.",
+    )
+    records = serializers.IntegerField(required=False, help_text="Records in this stream so far.")
+    end = serializers.BooleanField(
+        required=False,
+        help_text="True on the last line. A stream without it was cut: resume from the cursor.",
+    )
+    complete = serializers.BooleanField(
+        required=False, help_text="On the last line: the split was read to its end."
+    )

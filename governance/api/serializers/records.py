@@ -1,0 +1,90 @@
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from core.ids import PublicId
+from governance.api.fields import CodeField, PublicIdField, StrictSerializer, TextField
+from governance.api.serializers.subjects import ReferenceSerializer
+
+MAX_REFERENCE = 200
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class DocumentField(serializers.Field[Any, Any, Any, Any]):
+    """A JSON object; its own schema is the category's."""
+
+    default_error_messages = {"invalid": "A document is a JSON object."}
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        if not isinstance(data, dict):
+            self.fail("invalid")
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        return value
+
+
+class RecordPutSerializer(StrictSerializer):
+    category = CodeField(help_text="Code of the category.")
+    reference = TextField(
+        max_length=MAX_REFERENCE,
+        help_text="The source's own name of this record within the category.",
+    )
+    document = DocumentField()
+
+
+class RecordLineSerializer(RecordPutSerializer):
+    """One line: the subject by id or by reference, exactly one of the two."""
+
+    subject_id = PublicIdField(PublicId.SUBJECT, required=False)
+    subject = ReferenceSerializer(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("subject" in attrs) == ("subject_id" in attrs):
+            raise serializers.ValidationError(
+                {
+                    "subject": serializers.ErrorDetail(
+                        "Name the subject by `subject` or by `subject_id`, one of the two.",
+                        code="invalid",
+                    )
+                }
+            )
+        return attrs
+
+
+class RecordOutcomeSerializer(serializers.Serializer[Any]):
+    id = PublicIdField(PublicId.RECORD)
+    version = serializers.IntegerField()
+    outcome = serializers.ChoiceField(["created", "updated", "unchanged"])
+
+
+class RecordSerializer(serializers.Serializer[Any]):
+    id = PublicIdField(PublicId.RECORD)
+    category = serializers.CharField()
+    version = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    document = DocumentField()
+
+
+class RecordsSerializer(serializers.Serializer[Any]):
+    items = RecordSerializer(many=True)
+
+
+class RecordLineOutcomeSerializer(serializers.Serializer[Any]):
+    """One line of the answer; the last line is a summary (`end`)."""
+
+    line = serializers.IntegerField(required=False)
+    outcome = serializers.CharField(
+        required=False,
+        help_text="`created`, `updated`, `unchanged`, or the code of the problem "
+        "(`unknown-subject`, `erased`, `unknown-category`, `key-store-unavailable`, …).",
+    )
+    id = PublicIdField(PublicId.RECORD, required=False)
+    version = serializers.IntegerField(required=False)
+    errors = serializers.ListField(child=serializers.DictField(), required=False)
+    end = serializers.BooleanField(required=False)
+    lines = serializers.IntegerField(required=False)
+    processed = serializers.IntegerField(required=False)
+    last_processed_line = serializers.IntegerField(required=False)
+    outcomes = serializers.DictField(child=serializers.IntegerField(), required=False)

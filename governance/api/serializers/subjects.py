@@ -1,0 +1,51 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from core.ids import PublicId
+from governance.api.fields import CodeField, PublicIdField, StrictSerializer, TextField
+from vault.domain.lookup import MAX_VALUE, Reference
+
+MAX_REFERENCES = 20
+
+
+class ReferenceSerializer(StrictSerializer):
+    """By what a source or the person knows them: an e-mail address, a customer number."""
+
+    kind = CodeField(help_text="E.g. `email` or `customer-number`.")
+    value = TextField(max_length=MAX_VALUE)
+
+    def to_internal_value(self, data: Any) -> Reference:
+        fields = super().to_internal_value(data)
+        return Reference(kind=fields["kind"], value=fields["value"])
+
+
+class SubjectCreateSerializer(StrictSerializer):
+    references = ReferenceSerializer(many=True, allow_empty=False, max_length=MAX_REFERENCES)
+
+
+class SubjectSerializer(serializers.Serializer[Any]):
+    id = PublicIdField(PublicId.SUBJECT)
+    state = serializers.ChoiceField(["live"])
+
+
+class SubjectOutcomeSerializer(serializers.Serializer[Any]):
+    id = PublicIdField(PublicId.SUBJECT)
+    outcome = serializers.ChoiceField(["created", "existing"])
+
+
+class SubjectLineOutcomeSerializer(serializers.Serializer[Any]):
+    """One line of the answer; the last line is a summary (`end`)."""
+
+    line = serializers.IntegerField(required=False)
+    outcome = serializers.CharField(
+        required=False,
+        help_text="`created`, `existing`, or the code of the problem (`erased`, `conflict`, …).",
+    )
+    id = PublicIdField(PublicId.SUBJECT, required=False)
+    errors = serializers.ListField(child=serializers.DictField(), required=False)
+    end = serializers.BooleanField(required=False)
+    lines = serializers.IntegerField(required=False)
+    processed = serializers.IntegerField(required=False)
+    last_processed_line = serializers.IntegerField(required=False)
+    outcomes = serializers.DictField(child=serializers.IntegerField(), required=False)

@@ -1,0 +1,24 @@
+"""Routes of the REST API: what web processes serve, and what stream processes serve."""
+
+from django.urls import URLPattern, path
+
+from governance.api import keys, leases, records, subjects
+
+web_urlpatterns: list[URLPattern] = [
+    path("subjects", subjects.Subjects.as_view()),
+    path("subjects:bulk", subjects.SubjectsBulk.as_view()),
+    path("subjects/lookup", subjects.SubjectLookup.as_view()),
+    path("subjects/<str:subject_id>", subjects.Subject.as_view()),
+    path("subjects/<str:subject_id>/records", records.SubjectRecords.as_view()),
+    path("records:bulk", records.RecordsBulk.as_view()),
+    path("records/<str:record_id>/versions", records.RecordVersions.as_view()),
+    path("purposes/<str:purpose_id>/leases", leases.PurposeLeases.as_view()),
+    path("leases/<str:lease_id>", leases.Lease.as_view()),
+    path("leases/<str:lease_id>/close", leases.LeaseClose.as_view()),
+]
+
+stream_urlpatterns: list[URLPattern] = [
+    path("leases/<str:lease_id>/records", leases.LeaseRecords.as_view()),
+]
+
+well_known_urlpatterns: list[URLPattern] = [path("lethe-keys", keys.Keys.as_view())]
