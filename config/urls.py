@@ -1,12 +1,12 @@
 """URLs of the web processes: pages, sign-in, OAuth and the REST API except the streams."""
 
-from core.api.health import healthz, readyz
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView
-from governance.api.urls import web_urlpatterns, well_known_urlpatterns
 
 from accounts import urls as accounts_urls
+from core.api.health import healthz, readyz
 from core.metrics import metrics
+from governance.api.urls import web_urlpatterns, well_known_urlpatterns
 
 handler400 = "core.api.problems.bad_request"
 handler403 = "core.api.problems.permission_denied"

@@ -1,9 +1,9 @@
 """URLs of the stream processes: what pipelines read, and nothing that changes or signs in."""
 
-from core.api.health import healthz, readyz
 from django.urls import URLPattern, URLResolver, include, path
 from governance.api.urls import stream_urlpatterns
 
+from core.api.health import healthz, readyz
 from core.metrics import metrics
 
 handler400 = "core.api.problems.bad_request"
