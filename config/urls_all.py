@@ -1,10 +1,10 @@
 """Every URL in one process: for the tests, the committed OpenAPI document and small set-ups."""
 
 from django.urls import URLPattern, URLResolver, include, path
-from governance.api.urls import stream_urlpatterns
 
 from config import urls
 from config.urls import handler400, handler403, handler404, handler500
+from governance.api.urls import stream_urlpatterns
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 

@@ -1,10 +1,10 @@
 """URLs of the stream processes: what pipelines read, and nothing that changes or signs in."""
 
 from django.urls import URLPattern, URLResolver, include, path
-from governance.api.urls import stream_urlpatterns
 
 from core.api.health import healthz, readyz
 from core.metrics import metrics
+from governance.api.urls import stream_urlpatterns
 
 handler400 = "core.api.problems.bad_request"
 handler403 = "core.api.problems.permission_denied"
