@@ -112,9 +112,15 @@ def _run(check: Check) -> Sequence[Finding]:
     try:
         return check()
     except DatabaseError:
-        # The database finding says why; its driver's text may hold addresses and is left out.
+        # The findings above say why; the driver's text may hold addresses and is left out.
         name = getattr(check, "__name__", "check").replace("_", " ")
-        return [Finding(name, is_right=False, remedy="Mend the database connection first.")]
+        return [
+            Finding(
+                name,
+                is_right=False,
+                remedy="Mend database and migrations first, then run this again.",
+            )
+        ]
 
 
 def _reachable(alias: str) -> Finding:

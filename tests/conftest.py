@@ -65,7 +65,13 @@ def django_db_setup(
     both: Any = BOTH  # the stub asks for a mapping; Django wants any container
     verbosity = request.config.option.verbose
     with django_db_blocker.unblock():
-        made = setup_databases(verbosity, interactive=False, aliases=both, keepdb=django_db_keepdb)
+        made = setup_databases(
+            verbosity,
+            interactive=False,
+            aliases=both,
+            serialized_aliases=[],
+            keepdb=django_db_keepdb,
+        )
     yield
     with django_db_blocker.unblock():
         connections.close_all()

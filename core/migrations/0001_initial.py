@@ -1,5 +1,7 @@
 """Rights of the database roles before any table, then core's own tables."""
 
+from importlib.util import find_spec
+
 import core.ids
 from django.apps import apps
 from django.db import migrations, models
@@ -36,6 +38,11 @@ CREATE INDEX core_audit_trail ON core_auditevent (trail_id, id);
 CREATE INDEX core_audit_erasure ON core_auditevent (erasure_id, id);
 CREATE TABLE core_auditevent_default PARTITION OF core_auditevent DEFAULT;
 """
+
+
+def _starts_with_initial(label):
+    config = apps.app_configs.get(label)
+    return config is not None and find_spec(f"{config.name}.migrations.0001_initial") is not None
 
 
 def _partitions(_apps, editor):
@@ -78,7 +85,7 @@ _AUDIT_STATE = migrations.CreateModel(
 class Migration(migrations.Migration):
     initial = True
     dependencies = []
-    run_before = [(label, "__first__") for label in _LATER if label in apps.app_configs]
+    run_before = [(label, "0001_initial") for label in _LATER if _starts_with_initial(label)]
     operations = [
         database.default_privileges(),
         migrations.CreateModel(

@@ -1,8 +1,13 @@
+from typing import Any
+
 import pytest
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 from psycopg.errors import InsufficientPrivilege
+from pytest_django import Settings
 
-from core import partitions
+from core import database, partitions
 from core.clock import wall
 from core.ids import new_time_ordered
 from core.models import AuditEvent
@@ -94,3 +99,16 @@ class TestDefaultPrivileges:
 
     def test_keep_both_roles_out_of_the_migration_history(self) -> None:
         assert "django_migrations" not in writable_tables("lethe_app")
+
+
+@pytest.mark.django_db(transaction=True)
+class TestMissingRole:
+    def test_is_named_with_its_remedy(self, settings: Settings) -> None:
+        settings.LETHE_APP_ROLE = "lethe_nobody"
+
+        any_apps: Any = apps
+        with (
+            connections["owner"].schema_editor() as editor,
+            pytest.raises(ImproperlyConfigured, match="CREATE ROLE lethe_nobody"),
+        ):
+            database.default_privileges().code(any_apps, editor)
