@@ -1,0 +1,17 @@
+from governance.models.consent import ConsentRecord, Notice
+from governance.models.leases import Disclosure, Lease
+from governance.models.registry import Category, Purpose, PurposeVersion
+from governance.models.requests import Certificate, Decision, SubjectRequest
+
+__all__ = [
+    "Category",
+    "Certificate",
+    "ConsentRecord",
+    "Decision",
+    "Disclosure",
+    "Lease",
+    "Notice",
+    "Purpose",
+    "PurposeVersion",
+    "SubjectRequest",
+]

@@ -1,0 +1,319 @@
+"""The registry of purposes: versioned, one lawful basis each, and what each version may read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from core import audit, effects
+from core.actors import Actor
+from core.errors import Conflict, InvalidInput, NotFound, NotPermitted
+from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
+from governance.domain.law import LawfulBasis, SpecialCondition
+from governance.models import Category, ConsentRecord, Purpose, PurposeVersion
+from vault.domain.states import SubjectState
+from vault.errors import SubjectErased
+from vault.models import Removal, Subject
+from vault.services import grants, purpose_keys
+from vault.services.grants import CategoryRef, Ground
+
+ALL_FIELDS = "*"
+BATCH = 500
+#: Words that the key store and the product use themselves.
+_RESERVED = ("custody", "lethe", "lookup", "suppression")
+
+
+class PurposeNotFound(NotFound):
+    """No such purpose, or another controller's."""
+
+    code = "purpose-not-found"
+    text = "There is no purpose of yours with this id or code."
+
+
+class PurposeExists(Conflict):
+    """The code is taken."""
+
+    code = "purpose-exists"
+    text = "A purpose with this code exists already."
+
+
+class ReservedCode(InvalidInput):
+    """The code is one of the product's own words."""
+
+    code = "reserved-code"
+    text = "This code is reserved; choose another."
+
+
+class InvalidVersion(InvalidInput):
+    """A version lacks something or names what does not exist; context names the field."""
+
+    code = "invalid-purpose-version"
+    text = "This field of the version is missing or does not fit the others."
+
+
+class PurposeInactive(Conflict):
+    """The purpose was never activated, or is retired."""
+
+    code = "purpose-inactive"
+    text = "The purpose is not active."
+
+
+class NothingToActivate(Conflict):
+    """The newest version is active already, or there is none."""
+
+    code = "nothing-to-activate"
+    text = "There is no drafted version to activate."
+
+
+class SamePerson(NotPermitted):
+    """Who drafted a version may not activate it."""
+
+    code = "separation-of-duties"
+    text = "Another person than the drafter activates a version."
+
+
+@dataclass(frozen=True, slots=True)
+class VersionDraft:
+    """What a version says. `categories` maps category code to fields, or `["*"]`."""
+
+    lawful_basis: LawfulBasis
+    special_condition: SpecialCondition | None
+    categories: Mapping[str, Sequence[str]]
+    retention_days: int
+    dpv_iri: str = ""
+    recipients: tuple[str, ...] = ()
+
+
+def create(*, controller_id: UUID, code: str, name: str, actor: Actor, now: datetime) -> Purpose:
+    """Add a purpose without a version. Raises ReservedCode, PurposeExists."""
+    if any(code == word or code.startswith(f"{word}-") for word in _RESERVED):
+        raise ReservedCode(field="code")
+    purpose = Purpose(controller_id=controller_id, code=code, name=name, created_at=now)
+    try:
+        with unit_of_work():
+            purpose.save(force_insert=True)
+            _audit("created", purpose, actor=actor, now=now)
+    except IntegrityError as error:
+        raise PurposeExists(field="code") from error
+    return purpose
+
+
+def _audit(step: str, purpose: Purpose, *, actor: Actor, now: datetime, version: int = 0) -> None:
+    audit.record(
+        action=f"governance.purpose.{step}",
+        actor=actor,
+        controller_id=purpose.controller_id,
+        now=now,
+        details={"purpose": str(purpose.id), "version": version},
+    )
+
+
+def get(*, controller_id: UUID, purpose_id: UUID) -> Purpose:
+    """The purpose. Raises PurposeNotFound, also when not yours."""
+    rows = Purpose.objects.select_related("current")
+    purpose = rows.filter(id=purpose_id, controller_id=controller_id).first()
+    if purpose is None:
+        raise PurposeNotFound
+    return purpose
+
+
+def by_code(*, controller_id: UUID, code: str) -> Purpose:
+    """The purpose of this code. Raises PurposeNotFound."""
+    rows = Purpose.objects.select_related("current")
+    purpose = rows.filter(code=code, controller_id=controller_id).first()
+    if purpose is None:
+        raise PurposeNotFound(field="purpose")
+    return purpose
+
+
+def listed(*, controller_id: UUID, after: UUID | None, limit: int) -> list[Purpose]:
+    """A page of purposes, oldest first."""
+    rows = Purpose.objects.select_related("current").filter(controller_id=controller_id)
+    if after is not None:
+        rows = rows.filter(id__gt=after)
+    return list(rows.order_by("id")[:limit])
+
+
+def active_version(*, controller_id: UUID, purpose_id: UUID) -> PurposeVersion:
+    """The version in force. Raises PurposeNotFound, PurposeInactive."""
+    return in_force(get(controller_id=controller_id, purpose_id=purpose_id))
+
+
+def in_force(purpose: Purpose) -> PurposeVersion:
+    """The purpose's version in force. Raises PurposeInactive."""
+    if purpose.state != Purpose.State.ACTIVE or purpose.current is None:
+        raise PurposeInactive
+    return purpose.current
+
+
+def readable(version: PurposeVersion) -> dict[UUID, frozenset[str] | None]:
+    """Category id to the fields that the version reads; None for all of them."""
+    return {
+        UUID(category): None if ALL_FIELDS in fields else frozenset(fields)
+        for category, fields in version.categories.items()
+    }
+
+
+def draft_version(
+    *, controller_id: UUID, purpose_id: UUID, draft: VersionDraft, actor: Actor, now: datetime
+) -> PurposeVersion:
+    """Add the next version, not yet in force. Raises PurposeNotFound, InvalidVersion."""
+    purpose = get(controller_id=controller_id, purpose_id=purpose_id)
+    categories = _categories(controller_id, draft)
+    with unit_of_work():
+        Purpose.objects.select_for_update().get(id=purpose.id)
+        number = purpose.versions.count() + 1
+        version = PurposeVersion.objects.create(
+            purpose=purpose,
+            number=number,
+            lawful_basis=draft.lawful_basis,
+            special_condition=draft.special_condition or "",
+            categories=categories,
+            retention_days=draft.retention_days,
+            dpv_iri=draft.dpv_iri,
+            recipients=list(draft.recipients),
+            drafted_by=actor.id,
+            drafted_by_person=actor.person_id,
+            created_at=now,
+        )
+        _audit("version-drafted", purpose, actor=actor, now=now, version=number)
+    return version
+
+
+def _categories(controller_id: UUID, draft: VersionDraft) -> dict[str, list[str]]:
+    """By category id; a special category needs its condition (Article 9(2))."""
+    rows = Category.objects.filter(controller_id=controller_id, code__in=draft.categories)
+    found = {row.code: row for row in rows}
+    if not draft.categories or set(draft.categories) - found.keys():
+        raise InvalidVersion("A category of the version does not exist.", field="categories")
+    if not all(draft.categories.values()):
+        raise InvalidVersion("Name the fields of each category, or *.", field="categories")
+    if any(row.is_special for row in rows) and draft.special_condition is None:
+        raise InvalidVersion(
+            "A special category needs a condition of Article 9(2).", field="special_condition"
+        )
+    if draft.retention_days < 1:
+        raise InvalidVersion("Retention is at least one day.", field="retention_days")
+    return {str(found[code].id): sorted(set(names)) for code, names in draft.categories.items()}
+
+
+def activate(
+    *, controller_id: UUID, purpose_id: UUID, actor: Actor, now: datetime
+) -> PurposeVersion:
+    """Put the newest version in force; earlier consent does not carry over.
+
+    For bases other than consent existing subjects are given grants in the background. Raises
+    PurposeNotFound, NothingToActivate, SamePerson, PoolExhausted.
+    """
+    with unit_of_work():
+        purpose = (
+            Purpose.objects.select_for_update()
+            .filter(id=purpose_id, controller_id=controller_id)
+            .first()
+        )
+        if purpose is None:
+            raise PurposeNotFound
+        version = purpose.versions.order_by("-number").first()
+        if version is None or version.activated_at is not None:
+            raise NothingToActivate
+        if actor.person_id is not None and actor.person_id == version.drafted_by_person:
+            raise SamePerson
+        purpose_keys.assign(controller_id=controller_id, purpose_id=purpose.id, now=now)
+        version.activated_at, version.activated_by = now, actor.id
+        version.save(update_fields=["activated_at", "activated_by"])
+        purpose.current, purpose.state = version, Purpose.State.ACTIVE
+        purpose.save(update_fields=["current", "state"])
+        _audit("activated", purpose, actor=actor, now=now, version=version.number)
+        enqueue_batch(version=version, after=None, now=now)
+    return version
+
+
+@requires_unit_of_work
+def enqueue_batch(*, version: PurposeVersion, after: UUID | None, now: datetime) -> None:
+    """Ask for the next batch of subjects to be brought to a version that was activated."""
+    effects.enqueue(
+        kind="governance.activate-purpose",
+        key=f"{version.id}:{after or 'first'}",
+        payload={"version_id": str(version.id), "after": str(after or "")},
+        now=now,
+    )
+
+
+@no_open_transaction
+def activate_batch(*, version_id: UUID, after: UUID | None, now: datetime) -> UUID | None:
+    """Bring up to 500 subjects after `after` to the version; the last one, or None at the end.
+
+    With consent as basis this ends what an earlier version was allowed to read, since consent
+    does not carry over; with another basis it makes grants. Raises CustodianUnavailable.
+    """
+    version = PurposeVersion.objects.select_related("purpose").get(id=version_id)
+    purpose = version.purpose
+    if purpose.current_id != version.id:
+        return None
+    rows = Subject.objects.filter(
+        controller_id=purpose.controller_id, state=SubjectState.LIVE, id__gt=after or UUID(int=0)
+    ).exclude(trail_id=None)
+    ids = list(rows.order_by("id").values_list("id", flat=True)[:BATCH])
+    if version.lawful_basis == LawfulBasis.CONSENT:
+        _end_older_grounds(version, ids, now=now)
+    else:
+        _ground(version, ids, now=now)
+    return ids[-1] if len(ids) == BATCH else None
+
+
+def _end_older_grounds(version: PurposeVersion, subjects: Sequence[UUID], *, now: datetime) -> None:
+    """Withdraw grounds that rest on consent to another version than this one."""
+    for subject_id in subjects:
+        ground = grants.current_ground(subject_id=subject_id, purpose_id=version.purpose_id)
+        if ground is None:
+            continue
+        given = ConsentRecord.objects.filter(id=ground.ground, purpose_version=version)
+        if given.exists():
+            continue
+        with unit_of_work():
+            grants.withdraw(
+                subject_id=subject_id,
+                purpose_id=version.purpose_id,
+                reason=Removal.Reason.WITHDRAWN,
+                now=now,
+            )
+
+
+@no_open_transaction
+def ground_new_subjects(*, controller_id: UUID, subject_ids: Sequence[UUID], now: datetime) -> None:
+    """Let active purposes that need no consent read these subjects. Raises CustodianUnavailable."""
+    if not subject_ids:
+        return
+    purposes = Purpose.objects.select_related("current").filter(
+        controller_id=controller_id, state=Purpose.State.ACTIVE
+    )
+    for purpose in purposes.exclude(current__lawful_basis=LawfulBasis.CONSENT):
+        _ground(in_force(purpose), list(subject_ids), now=now)
+
+
+def _ground(version: PurposeVersion, subjects: Sequence[UUID], *, now: datetime) -> None:
+    """Open the version itself as ground for each subject, then make the grants."""
+    grounds: list[Ground] = []
+    with unit_of_work():
+        for subject_id in sorted(subjects):
+            try:
+                with transaction.atomic():
+                    grounds.append(
+                        grants.open_ground(
+                            subject_id=subject_id,
+                            purpose_id=version.purpose_id,
+                            ground=version.id,
+                            now=now,
+                        )
+                    )
+            except SubjectErased:
+                continue
+    grants.issue(grounds=grounds, categories=category_refs(version), now=now)
+
+
+def category_refs(version: PurposeVersion) -> list[CategoryRef]:
+    """The version's categories as vault knows them: id and key group."""
+    rows = Category.objects.filter(id__in=[UUID(text) for text in version.categories])
+    return [CategoryRef(row.id, row.key_group) for row in rows]
