@@ -31,7 +31,7 @@ class Addresses:
             project=project,
             folder=Path(os.environ.get("LETHE_DEMO_DIR", project / ".lethe" / "demo")).resolve(),
             port=port,
-            stream_port=_port("LETHE_DEMO_STREAM_PORT", 8001 if port == 8000 else port + 1),
+            stream_port=_port("LETHE_DEMO_STREAM_PORT", port + 1),
         )
 
     @property

@@ -1,0 +1,1 @@
+"""`make demo`: a whole installation on this machine, and a story played on it."""
