@@ -1,6 +1,6 @@
 """From a token or a signed-in user to the Caller that permissions and services see."""
 
-from accounts.models import AccessToken, APIClient, User
+from accounts.models import PERSON_SCOPE, AccessToken, APIClient, User
 from core import ids
 from core.actors import Actor
 from core.api.caller import Caller
@@ -15,7 +15,7 @@ def from_token(token: AccessToken) -> Caller:
     client: APIClient = token.application
     scopes = frozenset(token.scope.split()) & frozenset(client.allowed_scopes)
     if token.user is not None:
-        return _person(token.user, scopes=scopes, client=client)
+        return _person(token.user, scopes=scopes & {PERSON_SCOPE}, client=client)
     actor = Actor(
         id=client.client_id,
         role=client.kind,

@@ -10,7 +10,7 @@ from typing import Final
 from oauth2_provider.scopes import get_scopes_backend
 from oauthlib.common import Request
 
-from accounts.models import AccessToken, APIClient, ClientKind, User
+from accounts.models import PERSON_SCOPE, AccessToken, APIClient, ClientKind, User
 
 _CLIENT_ID: Final = re.compile(r"cli_[0-9a-z]{26}")
 
@@ -28,9 +28,14 @@ def may_act(user: User, client: APIClient | None) -> bool:
 
 
 def allowed_scopes(client: APIClient, request: Request | None = None) -> list[str]:
-    """Return what the client may ask for: listed on the client and known to the registry."""
+    """Return what the client may ask for: listed on the client and known to the registry.
+
+    People's tokens never carry the scopes of programs, which would stand in for a role.
+    """
+    if client.kind == ClientKind.CONSOLE:
+        return [PERSON_SCOPE] if PERSON_SCOPE in client.allowed_scopes else []
     known = get_scopes_backend().get_available_scopes(application=client, request=request)
-    return sorted(set(client.allowed_scopes) & set(known))
+    return sorted(set(client.allowed_scopes) & set(known) - {PERSON_SCOPE})
 
 
 def find_client(client_id: str | None) -> APIClient | None:

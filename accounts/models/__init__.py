@@ -1,6 +1,6 @@
 """Controllers, persons, staff, roles, API clients and their tokens."""
 
-from accounts.models.client import APIClient, ClientKind, public_client_id
+from accounts.models.client import PERSON_SCOPE, APIClient, ClientKind, public_client_id
 from accounts.models.controller import Controller
 from accounts.models.person import Person
 from accounts.models.role import Role, RoleAssignment
@@ -8,6 +8,7 @@ from accounts.models.token import AccessToken, AuthorizationGrant, IDToken, Refr
 from accounts.models.user import User
 
 __all__ = [
+    "PERSON_SCOPE",
     "APIClient",
     "AccessToken",
     "AuthorizationGrant",

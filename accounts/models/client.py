@@ -19,6 +19,8 @@ class ClientKind(models.TextChoices):
     CONSOLE = "console"
 
 
+#: The one scope of people's tokens: what they may do follows from their roles alone.
+PERSON_SCOPE = "staff:act"
 _CONFIDENTIAL = Q(
     client_type=AbstractApplication.CLIENT_CONFIDENTIAL,
     authorization_grant_type=AbstractApplication.GRANT_CLIENT_CREDENTIALS,

@@ -11,6 +11,7 @@ from oauth2_provider.settings import oauth2_settings
 
 from accounts.errors import ClientNotFound, ControllerNotFound
 from accounts.models import (
+    PERSON_SCOPE,
     AccessToken,
     APIClient,
     ClientKind,
@@ -112,6 +113,10 @@ def _check(*, controller_id: UUID | None, name: str, kind: str, scopes: Collecti
         raise InvalidInput("Give a name of at most 255 characters.", field="name")
     if any(_SCOPE.fullmatch(scope) is None for scope in scopes):
         raise InvalidInput("A scope is written as records:write.", field="scopes")
+    if (kind == ClientKind.CONSOLE and set(scopes) != {PERSON_SCOPE}) or (
+        kind != ClientKind.CONSOLE and PERSON_SCOPE in scopes
+    ):
+        raise InvalidInput(f"{PERSON_SCOPE} is the one scope of console clients.", field="scopes")
     if controller_id is None and kind != ClientKind.CONSOLE:
         raise InvalidInput("A source or pipeline belongs to a controller.", field="controller_id")
     if controller_id is not None and not Controller.objects.filter(pk=controller_id).exists():

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
-from accounts.models import AuthorizationGrant, Controller, User
+from accounts.models import AccessToken, AuthorizationGrant, Controller, User
 from core import clock
 from tests.integration.accounts.conftest import CHALLENGE, REDIRECT, VERIFIER, OAuth, Program
 
@@ -98,6 +98,18 @@ class TestAuthorizationCode:
 
         assert response.status_code == 200
         assert b"Act with your roles" in response.content
+
+    def test_never_carries_a_scope_of_programs(
+        self, oauth: OAuth, console: Program, bo: User
+    ) -> None:
+        type(console.client).objects.update(allowed_scopes=["staff:act", "records:write"])
+        answer = oauth.exchange(console, oauth.code(bo, console)["code"])
+        AccessToken.objects.update(scope="staff:act records:write")
+
+        said = oauth.http.get("/probe", HTTP_AUTHORIZATION=f"Bearer {answer['access_token']}")
+
+        assert oauth.code(bo, console, scope="records:write")["error"] == "invalid_scope"
+        assert said.json()["scopes"] == ["staff:act"]
 
     def test_serves_the_staff_of_its_own_controller_only(
         self, oauth: OAuth, console: Program, bo: User, other_controller: Controller

@@ -155,6 +155,8 @@ class TestCreateClient:
             ({"name": ""}, InvalidInput),
             ({"scopes": ["two words"]}, InvalidInput),
             ({"controller_id": None}, InvalidInput),
+            ({"scopes": ["staff:act"]}, InvalidInput),
+            ({"kind": "console", "redirect_uris": [REDIRECT]}, InvalidInput),
             ({"controller_id": uuid4()}, ControllerNotFound),
             ({"redirect_uris": [REDIRECT]}, InvalidInput),
             ({"kind": "console"}, InvalidInput),
