@@ -1,0 +1,335 @@
+"""Purposes, consent and the grants that follow, on real PostgreSQL."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import DatabaseError, connections
+
+from core import effects
+from core.actors import Actor
+from core.errors import ServiceError
+from governance.domain.law import Channel, ConsentDecision, LawfulBasis
+from governance.models import Category, ConsentRecord, PurposeVersion
+from governance.services import categories, consent, purposes
+from governance.services.consent import ConsentDraft
+from governance.services.purposes import VersionDraft
+from tests.fakes.world import World
+from tests.fakes.world import world as make_world
+from vault.models import KeyGrant, Removal, Subject
+from vault.services import purpose_keys, reading
+from vault.services.grants import CategoryRef
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"age": {"type": "integer"}},
+    "required": ["age"],
+    "additionalProperties": False,
+}
+
+
+@pytest.fixture
+def world(transactional_db: None, tmp_path: Path) -> Iterator[World]:
+    with make_world(tmp_path) as made:
+        purpose_keys.register(made.custodian.available())
+        yield made
+
+
+def staff(world: World) -> Actor:
+    return Actor("psn_a", "compliance-officer", world.controller_id, person_id=uuid4())
+
+
+def category(world: World, *, is_special: bool = False) -> Category:
+    made = categories.create(
+        controller_id=world.controller_id,
+        code="health",
+        name="Health",
+        schema=SCHEMA,
+        is_special=is_special,
+        key_group="main",
+        actor=world.actor,
+        now=world.now,
+    )
+    world.category = CategoryRef(made.id, made.key_group)
+    return made
+
+
+def draft(basis: LawfulBasis = LawfulBasis.CONSENT) -> VersionDraft:
+    return VersionDraft(basis, None, {"health": ["age"]}, retention_days=365)
+
+
+def activate(world: World, version: VersionDraft | None = None) -> PurposeVersion:
+    made = purposes.draft_version(
+        controller_id=world.controller_id,
+        purpose_id=world.purpose_id,
+        draft=version or draft(),
+        actor=staff(world),
+        now=world.now,
+    )
+    purposes.activate(
+        controller_id=world.controller_id,
+        purpose_id=world.purpose_id,
+        actor=staff(world),
+        now=world.now,
+    )
+    effects.sweep(queue="default", now=world.now)
+    return made
+
+
+def purpose(world: World, version: VersionDraft | None = None) -> PurposeVersion:
+    made = purposes.create(
+        controller_id=world.controller_id,
+        code="health-research",
+        name="Research",
+        actor=world.actor,
+        now=world.now,
+    )
+    world.purpose_id = made.id
+    return activate(world, version)
+
+
+def decided(world: World, subject: UUID, decision: str = "given", **more: object) -> ConsentDraft:
+    made = ConsentDraft(
+        subject_id=subject,
+        purpose_id=world.purpose_id,
+        decision=ConsentDecision(decision),
+        channel=Channel.WEB,
+        decided_at=world.now,
+        text_digest="0" * 64,
+        language="en",
+    )
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def record(world: World, draft_: ConsentDraft) -> consent.ConsentOutcome:
+    return consent.record(
+        controller_id=world.controller_id, draft=draft_, actor=world.actor, now=world.now
+    )
+
+
+class TestActivate:
+    def test_takes_another_person_than_the_drafter(self, world: World) -> None:
+        category(world)
+        made = purposes.create(
+            controller_id=world.controller_id,
+            code="research",
+            name="R",
+            actor=world.actor,
+            now=world.now,
+        )
+        drafter = staff(world)
+        purposes.draft_version(
+            controller_id=world.controller_id,
+            purpose_id=made.id,
+            draft=draft(),
+            actor=drafter,
+            now=world.now,
+        )
+
+        with pytest.raises(purposes.SamePerson):
+            purposes.activate(
+                controller_id=world.controller_id, purpose_id=made.id, actor=drafter, now=world.now
+            )
+
+    def test_gives_existing_subjects_to_a_purpose_without_consent(self, world: World) -> None:
+        category(world)
+        for name in ("ada", "bo"):
+            world.record(world.subject(name))
+
+        purpose(world, draft(LawfulBasis.LEGAL_OBLIGATION))
+
+        assert len(world.page().rows) == 2
+
+    def test_of_a_new_version_carries_no_consent_over(self, world: World) -> None:
+        category(world)
+        subject = world.subject()
+        world.record(subject)
+        purpose(world)
+        record(world, decided(world, subject))
+        assert world.page().rows
+
+        activate(world)
+
+        assert not world.page().rows
+
+    @pytest.mark.parametrize("code", ["custody", "lookup", "lethe-x"])
+    def test_never_happens_to_a_reserved_code(self, world: World, code: str) -> None:
+        with pytest.raises(purposes.ReservedCode):
+            purposes.create(
+                controller_id=world.controller_id,
+                code=code,
+                name="x",
+                actor=world.actor,
+                now=world.now,
+            )
+
+    def test_needs_a_condition_for_a_special_category(self, world: World) -> None:
+        category(world, is_special=True)
+
+        with pytest.raises(purposes.InvalidVersion, match=r"9\(2\)"):
+            purpose(world)
+
+
+class TestRecord:
+    def test_lets_the_purpose_read_at_once(self, world: World) -> None:
+        category(world)
+        purpose(world)
+        subject = world.subject()
+        world.record(subject)
+
+        assert record(world, decided(world, subject)).access == "granted"
+        assert len(world.page().rows) == 1
+
+    def test_of_a_withdrawal_needs_no_key_store(self, world: World) -> None:
+        category(world)
+        purpose(world)
+        subject = world.subject()
+        world.record(subject)
+        record(world, decided(world, subject))
+        world.custodian.is_down = True
+
+        record(world, decided(world, subject, "withdrawn"))
+
+        assert not KeyGrant.objects.exists()
+        assert Removal.objects.get().reason == "withdrawn"
+
+    def test_while_the_key_store_is_down_is_finished_by_an_effect(self, world: World) -> None:
+        category(world)
+        purpose(world)
+        subject = world.subject()
+        world.record(subject)
+        world.custodian.is_down = True
+
+        assert record(world, decided(world, subject)).access == "pending"
+        world.custodian.is_down = False
+        world.later(minutes=2)
+        effects.sweep(queue="default", now=world.now)
+
+        assert len(world.page().rows) == 1
+
+    def test_of_an_older_decision_changes_nothing(self, world: World) -> None:
+        category(world)
+        purpose(world)
+        subject = world.subject()
+        record(world, decided(world, subject, "withdrawn"))
+
+        older = decided(world, subject, decided_at=world.now - timedelta(days=1))
+
+        assert record(world, older).access == "none"
+        assert ConsentRecord.objects.count() == 2
+        assert not KeyGrant.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("change", "code"),
+        [
+            ({"text_digest": ""}, "consent-text-missing"),
+            ({"decided_at": None}, "decided-in-future"),
+        ],
+        ids=["no text", "future"],
+    )
+    def test_refuses(self, world: World, change: dict[str, object], code: str) -> None:
+        category(world)
+        purpose(world)
+        if "decided_at" in change:
+            change = {"decided_at": world.now + timedelta(days=1)}
+        subject = world.subject()
+
+        with pytest.raises(ServiceError) as caught:
+            record(world, decided(world, subject, **change))
+
+        assert caught.value.code == code
+        assert not ConsentRecord.objects.exists()
+
+    def test_names_no_subject_in_its_rows(self, world: World) -> None:
+        category(world)
+        purpose(world)
+        subject = world.subject()
+        kept = record(world, decided(world, subject)).record
+
+        assert kept.trail_id == Subject.objects.get(id=subject).trail_id
+        assert subject not in {value for value in vars(kept).values() if isinstance(value, UUID)}
+
+    def test_is_never_rewritten_by_the_app_role(self, world: World) -> None:
+        category(world)
+        purpose(world)
+        record(world, decided(world, world.subject()))
+
+        with pytest.raises(DatabaseError, match="permission denied"):
+            ConsentRecord.objects.update(decision="refused")
+        connections["default"].close()
+        with pytest.raises(DatabaseError, match="permission denied"):
+            ConsentRecord.objects.all().delete()
+
+
+class TestCounts:
+    def test_say_why_each_subject_is_out(self, world: World) -> None:
+        category(world)
+        purpose(world)
+        for name, decision in (("ada", "given"), ("bo", "refused"), ("cleo", None)):
+            subject = world.subject(name)
+            if decision:
+                record(world, decided(world, subject, decision))
+
+        assert consent.counts(controller_id=world.controller_id, purpose_id=world.purpose_id) == {
+            "subjects": 3,
+            "given": 1,
+            "refused": 1,
+            "withdrawn": 0,
+            "undecided": 1,
+        }
+
+
+class TestValidate:
+    @pytest.mark.parametrize(
+        ("document", "field", "rule"),
+        [
+            ({}, "document", "required"),
+            ({"age": "secret"}, "document/age", "type"),
+            ({"age": 1, "x": "secret"}, "document", "additionalProperties"),
+        ],
+        ids=["missing", "wrong type", "unknown field"],
+    )
+    def test_names_place_and_rule_and_no_value(
+        self, world: World, document: dict[str, object], field: str, rule: str
+    ) -> None:
+        made = category(world)
+
+        with pytest.raises(categories.InvalidDocument) as caught:
+            categories.validate(category=made, document=document)
+
+        assert caught.value.context == {"field": field, "rule": rule}
+        assert "secret" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "schema",
+        [{"type": "string"}, {"type": "object", "$ref": "https://evil.example/x"},
+         {"type": "object", "pattern": "((("}, {"type": "objekt"}],
+        ids=["no object", "outside reference", "broken pattern", "no schema"],
+    )  # fmt: skip
+    def test_is_never_given_a_schema_that_cannot_be_used(
+        self, world: World, schema: dict[str, object]
+    ) -> None:
+        with pytest.raises(categories.InvalidSchema):
+            categories.create(
+                controller_id=world.controller_id,
+                code="c",
+                name="c",
+                schema=schema,
+                is_special=False,
+                key_group="main",
+                actor=world.actor,
+                now=world.now,
+            )
+
+
+def test_custody_reads_stay_possible_without_any_purpose(world: World) -> None:
+    category(world)
+    subject = world.subject()
+    world.record(subject)
+
+    opened = reading.custody_read(controller_id=world.controller_id, subject_id=subject)
+
+    assert [one.document for one in opened] == [b'{"age":41}']
