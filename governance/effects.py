@@ -1,0 +1,41 @@
+"""Handlers of governance's effects: edges that read the clock and call one service."""
+
+from uuid import UUID
+
+from core import clock
+from core.effects import Claim, Done
+from core.unit_of_work import requires_unit_of_work
+from governance.models import PurposeVersion
+from governance.services import certificates, consent, purposes
+
+
+def certify(claim: Claim) -> Done:
+    """Issue the interim certificate of a verified erasure; on queue `attest`."""
+    certificate = certificates.issue(
+        erasure_id=UUID(str(claim.payload["erasure_id"])), now=clock.now()
+    )
+    return Done(outcome={"certificate": str(certificate.id)})
+
+
+def activate_purpose(claim: Claim) -> Done:
+    """Bring one batch of subjects to a version that was activated; the next batch follows."""
+    version_id = UUID(str(claim.payload["version_id"]))
+    after = claim.payload["after"]
+    last = purposes.activate_batch(
+        version_id=version_id, after=UUID(str(after)) if after else None, now=clock.now()
+    )
+    if last is None:
+        return Done(outcome={"next": None})
+
+    @requires_unit_of_work
+    def follow() -> None:
+        version = PurposeVersion.objects.get(id=version_id)
+        purposes.enqueue_batch(version=version, after=last, now=clock.now())
+
+    return Done(outcome={"next": str(last)}, settle=follow)
+
+
+def activate_consents(claim: Claim) -> Done:
+    """Make the grants of a consent whose own call could not reach the key store."""
+    consent.finish(consent_id=UUID(str(claim.payload["consent_id"])), now=clock.now())
+    return Done()
