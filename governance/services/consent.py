@@ -196,7 +196,8 @@ def _act(subject: Subject, kept: ConsentRecord, *, now: datetime) -> Ground | No
     effects.enqueue(
         kind="governance.activate-consents",
         key=str(kept.id),
-        payload={"subject_id": str(subject.id), "purpose_id": str(kept.purpose_id)},
+        # Never the subject: effects outlive an erasure and must not lead from id to trail.
+        payload={"consent_id": str(kept.id)},
         now=now,
         not_before=now + timedelta(seconds=30),
     )
@@ -218,15 +219,20 @@ def _issue(version: PurposeVersion, grounds: Sequence[Ground], *, now: datetime)
 
 
 @no_open_transaction
-def finish(*, subject_id: UUID, purpose_id: UUID, now: datetime) -> None:
-    """Make the grants of the ground in force, if any; repeats change nothing.
+def finish(*, consent_id: UUID, now: datetime) -> None:
+    """Make the grants of a consent while it is the ground in force; repeats change nothing.
 
     Raises CustodianUnavailable.
     """
-    ground = grants.current_ground(subject_id=subject_id, purpose_id=purpose_id)
-    purpose = Purpose.objects.select_related("current").get(id=purpose_id)
-    if ground is not None and purpose.current is not None:
-        grants.issue(grounds=[ground], categories=purposes.category_refs(purpose.current), now=now)
+    kept = ConsentRecord.objects.select_related("purpose_version").get(id=consent_id)
+    subject = Subject.objects.filter(trail_id=kept.trail_id).first()
+    if subject is None:
+        return
+    ground = grants.current_ground(subject_id=subject.id, purpose_id=kept.purpose_id)
+    if ground is None or ground.ground != kept.id:
+        return
+    categories = purposes.category_refs(kept.purpose_version)
+    grants.issue(grounds=[ground], categories=categories, now=now)
 
 
 def history(*, controller_id: UUID, subject_id: UUID) -> list[ConsentRecord]:
