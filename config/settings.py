@@ -170,6 +170,7 @@ LETHE_KEYRING_DIR = Path(env.text("LETHE_KEYRING_DIR", str(LETHE_STATE_DIR / "ke
 LETHE_PORTS = {
     "custodian": "vault.adapters.factory.custodian",
     "hasher": "vault.adapters.factory.hasher",
+    "inventory": "vault.adapters.factory.inventory",
     "signer": "vault.adapters.factory.signer",
     "wrapping_keys": "vault.adapters.factory.wrapping_keys",
     "journal": "vault.adapters.journal.journal",
@@ -184,6 +185,8 @@ LETHE_EFFECTS = {
     "governance.activate-purpose": ("governance.effects.activate_purpose", "default"),
     "governance.activate-consents": ("governance.effects.activate_consents", "default"),
 }
+LETHE_DOCTOR_CHECKS = ["vault.adapters.checks.findings"]
+LETHE_READY_CHECKS = ["vault.adapters.checks.ready"]
 LETHE_EFFECT_LEASE = timedelta(seconds=env.number("LETHE_EFFECT_LEASE", 60))
 LETHE_EFFECT_ATTEMPTS = int(env.number("LETHE_EFFECT_ATTEMPTS", 12))
 LETHE_EFFECT_BACKOFF = timedelta(seconds=env.number("LETHE_EFFECT_BACKOFF", 2))

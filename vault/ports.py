@@ -114,6 +114,17 @@ class KeyCustodian(Protocol):
         ...
 
 
+class KeyInventory(Protocol):
+    """Names of the shares that a key store holds, without reading them; for the reconciler."""
+
+    def kids(self, *, controller_id: UUID) -> Sequence[bytes]:
+        """Every kid of the controller's shares, destroyed ones included, in any order.
+
+        Raises CustodianUnavailable.
+        """
+        ...
+
+
 class LookupHasher(Protocol):
     """Keyed tags under keys that never leave the key store."""
 

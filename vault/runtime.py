@@ -3,7 +3,14 @@
 from typing import cast
 
 from core import runtime
-from vault.ports import Journal, KeyCustodian, LookupHasher, SubjectParticipant, WrappingKeys
+from vault.ports import (
+    Journal,
+    KeyCustodian,
+    KeyInventory,
+    LookupHasher,
+    SubjectParticipant,
+    WrappingKeys,
+)
 
 
 def custodian() -> KeyCustodian:
@@ -14,6 +21,11 @@ def custodian() -> KeyCustodian:
 def hasher() -> LookupHasher:
     """The hasher of lookup and suppression tags."""
     return cast("LookupHasher", runtime.port("hasher"))
+
+
+def inventory() -> KeyInventory:
+    """The names of the shares in the key store; needs the eraser's right to list."""
+    return cast("KeyInventory", runtime.port("inventory"))
 
 
 def journal() -> Journal:

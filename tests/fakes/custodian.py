@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -27,10 +28,11 @@ from vault.ports import (
 
 
 class FakeCustodian:
-    """Implements KeyCustodian, LookupHasher and WrappingKeys in memory."""
+    """Implements KeyCustodian, KeyInventory, LookupHasher and WrappingKeys in memory."""
 
     def __init__(self, pool: int = 8) -> None:
         self.shares: dict[bytes, bytes | None] = {}
+        self.owners: dict[bytes, UUID] = {}
         self.wrapping = {"custody": os.urandom(32)} | {
             f"p-{index:016x}": os.urandom(32) for index in range(pool)
         }
@@ -53,6 +55,9 @@ class FakeCustodian:
     def available(self) -> Sequence[str]:
         return [name for name in self.wrapping if name != "custody"]
 
+    def kids(self, *, controller_id: UUID) -> Sequence[bytes]:
+        return [kid for kid, owner in self.owners.items() if owner == controller_id]
+
     def create_shares(self, refs: Sequence[ShareRef]) -> list[FreshShare | ShareState]:
         self._call("create_shares")
         answers: list[FreshShare | ShareState] = []
@@ -62,6 +67,7 @@ class FakeCustodian:
                 answers.append(ShareState.DESTROYED if held is None else ShareState.LIVE)
             else:
                 self.shares[ref.kid] = secret = os.urandom(32)
+                self.owners[ref.kid] = ref.controller_id
                 answers.append(FreshShare(ref, secret))
         self._answer("create_shares")
         return answers

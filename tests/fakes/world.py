@@ -121,6 +121,7 @@ def world(journal_dir: Path) -> Iterator[World]:
     with runtime.override(
         custodian=made.custodian,
         hasher=made.custodian,
+        inventory=made.custodian,
         wrapping_keys=made.custodian,
         signer=FakeSigner(),
         journal=directory_journal.DirectoryJournal(journal, mirrors=[mirror]),
