@@ -15,7 +15,7 @@ from core.errors import InvalidInput, NotPermitted
 from core.ids import PublicId
 from governance.api.schema import ApiSchema
 
-_PAGE, _LARGEST_PAGE = 100, 500
+_PAGE, _LARGEST_PAGE, _DIGITS = 100, 500, 9
 
 
 class ControllerNeeded(NotPermitted):
@@ -78,7 +78,7 @@ class View(ServiceView):
         text = self.request.query_params.get(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= largest):
+        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and 1 <= int(text) <= largest):
             raise InvalidInput(f"Give a number from 1 to {largest}.", field=name)
         return int(text)
 

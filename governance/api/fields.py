@@ -1,5 +1,6 @@
 """Serializer fields and the strict base class that all bodies of the API share."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from core.ids import MalformedIdentifier, PublicId
 CODE_PATTERN = r"^[a-z0-9][a-z0-9-]{0,39}\Z"
 #: The same in the regular expressions of JSON Schema, which have no \Z.
 CODE_SCHEMA = r"^[a-z0-9][a-z0-9-]{0,39}$"
+_NAME = re.compile(r"[a-z_]{1,40}")
 _LETTERS = "0-9a-hjkmnp-tv-z"
 
 
@@ -22,13 +24,18 @@ def id_schema(kind: PublicId) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^{kind.value}_[0-7][{_LETTERS}]{{25}}$"}
 
 
+def _shown(name: Any) -> str:
+    """A field's name when it looks like one: what else a caller sent is never repeated."""
+    return name if isinstance(name, str) and _NAME.fullmatch(name) else "(unknown)"
+
+
 class StrictSerializer(serializers.Serializer[Any]):
     """Refuses fields it does not know, so that a misspelt one is never silently dropped."""
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, Mapping):
             unknown = {
-                str(name)[:80]: [serializers.ErrorDetail("Unknown field.", code="unknown-field")]
+                _shown(name): [serializers.ErrorDetail("Unknown field.", code="unknown-field")]
                 for name in data
                 if name not in self.fields
             }

@@ -35,7 +35,7 @@ class Keys(APIView):
         responses={200: KeysSerializer},
         auth=[{}],
     )
-    def get(self, request: Request) -> Response:
+    def get(self, _request: Request) -> Response:
         """Every public key of this installation, oldest first; open to everybody."""
         keys = [
             {

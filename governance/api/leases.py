@@ -25,7 +25,7 @@ from governance.api.serializers.leases import (
     StreamLineSerializer,
 )
 from governance.models import Lease as LeaseRow
-from governance.services import leases
+from governance.services import categories, leases
 
 _LARGEST_LIMIT = 100_000_000
 SPLIT = OpenApiParameter(
@@ -54,7 +54,7 @@ class PurposeLeases(View):
     @extend_schema(
         operation_id="open_lease", request=LeaseOpenSerializer, responses={201: LeaseSerializer}
     )
-    def post(self, request: Request, purpose_id: str) -> Response:
+    def post(self, _request: Request, **_path: str) -> Response:
         """Open a lease on an active purpose; counts and exclusions by reason are in the answer.
 
         Needs the scope `purpose:<id>:read`.
@@ -68,7 +68,7 @@ class PurposeLeases(View):
                 controller_id=self.controller_id,
                 purpose_id=purpose,
                 category_codes=fields.get("categories"),
-                run=fields.get("run", ""),
+                run_reference=fields.get("run_reference", ""),
                 actor=self.caller.actor,
                 now=now,
             )
@@ -99,7 +99,7 @@ class Lease(LeaseView):
     access = {"GET": access.everyone()}
 
     @extend_schema(operation_id="get_lease", responses={200: LeaseSerializer})
-    def get(self, request: Request, lease_id: str) -> Response:
+    def get(self, _request: Request, **_path: str) -> Response:
         """A lease with its counts, and what cut its last stream, to its own client only."""
         return Response(body(self.lease(), clock.now()))
 
@@ -109,7 +109,7 @@ class LeaseClose(LeaseView):
     idempotent = ("POST",)
 
     @extend_schema(operation_id="close_lease", request=None, responses={200: LeaseSerializer})
-    def post(self, request: Request, lease_id: str) -> Response:
+    def post(self, request: Request, **_path: str) -> Response:
         """End the lease; closing it again answers the same."""
 
         def act(now: Any) -> Acted:
@@ -137,7 +137,7 @@ class LeaseRecords(LeaseView):
             "fails is cut without it and without the closing chunk.",
         ),
     )
-    def get(self, request: Request, lease_id: str) -> StreamingHttpResponse:
+    def get(self, request: Request, **_path: str) -> StreamingHttpResponse:
         """Stream the records that the purpose may read now, in the order of their aliases.
 
         Each page is read afresh: a subject who withdrew or was erased is not in the next one.
@@ -180,6 +180,7 @@ def _split(text: str) -> tuple[int, int]:
 def body(lease: LeaseRow, now: Any) -> Any:
     """A lease as answers show it."""
     public = ids.format(PublicId.LEASE, lease.id)
+    codes = categories.codes(controller_id=lease.controller_id)
     return shown(
         LeaseSerializer,
         {
@@ -187,10 +188,10 @@ def body(lease: LeaseRow, now: Any) -> Any:
             "purpose_id": lease.purpose_id,
             "purpose_version": leases.version_number(lease),
             "state": leases.state(lease, now=now),
-            "categories": lease.categories,
-            "run": lease.run,
-            "subjects": lease.subjects,
-            "exclusions": lease.exclusions,
+            "fields": {codes[UUID(id_)]: names for id_, names in lease.fields.items()},
+            "run_reference": lease.run_reference,
+            "subjects": lease.counts["subjects"],
+            "exclusions": lease.counts["exclusions"],
             "opened_at": lease.opened_at,
             "expires_at": lease.expires_at,
             "closed_at": lease.closed_at,

@@ -80,7 +80,7 @@ class SubjectRecords(CustodyView):
     @extend_schema(
         operation_id="read_records", parameters=[CASE], responses={200: RecordsSerializer}
     )
-    def get(self, request: Request, subject_id: str) -> Response:
+    def get(self, request: Request, **_path: str) -> Response:
         """Open the subject's records in custody; the read is audited.
 
         A source gets the records it sent. A person gets all, for the request named by `case`.
@@ -112,7 +112,7 @@ class SubjectRecords(CustodyView):
             200: OpenApiResponse(RecordOutcomeSerializer, "Updated, or unchanged."),
         },
     )
-    def post(self, request: Request, subject_id: str) -> Response:
+    def post(self, _request: Request, **_path: str) -> Response:
         """Put one record; it is named by category and the source's reference.
 
         Identical content changes nothing. Other content becomes a new version.
@@ -120,7 +120,7 @@ class SubjectRecords(CustodyView):
         fields = self.body(RecordPutSerializer)
         record = IncomingRecord(
             **fields,
-            subject_id=self.path_id(PublicId.SUBJECT, "subject_id"),
+            subject=self.path_id(PublicId.SUBJECT, "subject_id"),
             expected_version=self._expected(),
         )
 
@@ -181,7 +181,7 @@ class RecordVersions(CustodyView):
         parameters=[CASE],
         responses={200: RecordsSerializer},
     )
-    def get(self, request: Request, record_id: str) -> Response:
+    def get(self, _request: Request, **_path: str) -> Response:
         """Open all versions of a record, oldest first; the read is audited."""
         return self.opened(
             intake.read_versions(

@@ -48,7 +48,7 @@ class Subjects(View):
             200: OpenApiResponse(SubjectOutcomeSerializer, "The subject was known already."),
         },
     )
-    def post(self, request: Request) -> Response:
+    def post(self, _request: Request) -> Response:
         """Create a data subject; a known reference answers the subject it belongs to.
 
         A reference of an erased person that its source has not acknowledged answers 410.
@@ -98,9 +98,12 @@ class SubjectsBulk(View):
 class SubjectLookup(View):
     access = {
         "POST": access.allow(
-            "records:write", "records:read", "consent:write", "requests:write",
+            "records:write",
+            "records:read",
+            "consent:write",
+            "requests:write",
             roles=(*access.CASE_WORKERS, access.SOURCE_ADMIN),
-        )  # fmt: skip
+        )
     }
 
     @extend_schema(
@@ -108,7 +111,7 @@ class SubjectLookup(View):
         request=ReferenceSerializer,
         responses={200: SubjectSerializer},
     )
-    def post(self, request: Request) -> Response:
+    def post(self, _request: Request) -> Response:
         """Find a data subject by one reference, in the body so that no URL ever names a person.
 
         410 while the subject is being erased, when it was erased, and for a reference of an
@@ -122,13 +125,16 @@ class SubjectLookup(View):
 class Subject(View):
     access = {
         "GET": access.allow(
-            "records:write", "records:read", "consent:write", "requests:write",
+            "records:write",
+            "records:read",
+            "consent:write",
+            "requests:write",
             roles=(*access.READERS, access.SOURCE_ADMIN),
-        )  # fmt: skip
+        )
     }
 
     @extend_schema(operation_id="get_subject", responses={200: SubjectSerializer})
-    def get(self, request: Request, subject_id: str) -> Response:
+    def get(self, _request: Request, **_path: str) -> Response:
         """Whether the data subject lives; 410 from the fence of its erasure on."""
         subject = subjects.require_live(
             controller_id=self.controller_id,

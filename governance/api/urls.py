@@ -2,7 +2,16 @@
 
 from django.urls import URLPattern, path
 
-from governance.api import keys, leases, records, subjects
+from governance.api import (
+    categories,
+    consents,
+    keys,
+    leases,
+    purposes,
+    records,
+    subjects,
+    suppressions,
+)
 
 web_urlpatterns: list[URLPattern] = [
     path("subjects", subjects.Subjects.as_view()),
@@ -12,6 +21,21 @@ web_urlpatterns: list[URLPattern] = [
     path("subjects/<str:subject_id>/records", records.SubjectRecords.as_view()),
     path("records:bulk", records.RecordsBulk.as_view()),
     path("records/<str:record_id>/versions", records.RecordVersions.as_view()),
+    path("subjects/<str:subject_id>/consents", consents.SubjectConsents.as_view()),
+    path("consents", consents.Consents.as_view()),
+    path("consents:bulk", consents.ConsentsBulk.as_view()),
+    path("categories", categories.Categories.as_view()),
+    path("categories/<str:category_id>", categories.Category.as_view()),
+    path("purposes", purposes.Purposes.as_view()),
+    path("purposes/<str:purpose_id>", purposes.Purpose.as_view()),
+    path("purposes/<str:purpose_id>/versions", purposes.PurposeVersions.as_view()),
+    path("purposes/<str:purpose_id>/activations", purposes.PurposeActivations.as_view()),
+    path("purposes/<str:purpose_id>/removals", purposes.PurposeRemovals.as_view()),
+    path(
+        "purposes/<str:purpose_id>/removals/acknowledgements",
+        purposes.RemovalAcknowledgements.as_view(),
+    ),
+    path("suppressions/acknowledgements", suppressions.SuppressionAcknowledgements.as_view()),
     path("purposes/<str:purpose_id>/leases", leases.PurposeLeases.as_view()),
     path("leases/<str:lease_id>", leases.Lease.as_view()),
     path("leases/<str:lease_id>/close", leases.LeaseClose.as_view()),

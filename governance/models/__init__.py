@@ -1,6 +1,7 @@
 from governance.models.consent import ConsentRecord, Notice
 from governance.models.leases import Disclosure, Lease
 from governance.models.registry import Category, Purpose, PurposeVersion
+from governance.models.removals import RemovalAcknowledgement
 from governance.models.requests import Certificate, Decision, SubjectRequest
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "Notice",
     "Purpose",
     "PurposeVersion",
+    "RemovalAcknowledgement",
     "SubjectRequest",
 ]

@@ -6,7 +6,7 @@ Records never create subjects: a reference that is not known is refused.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import orjson
@@ -18,12 +18,12 @@ from core.unit_of_work import no_open_transaction, unit_of_work
 from governance.models import Category, SubjectRequest
 from governance.services import categories, purposes
 from vault.domain.lookup import Reference
-from vault.errors import SubjectErased, SubjectNotFound
+from vault.errors import SubjectErased
 from vault.models import SealedRecord
 from vault.services import reading, sealing, subjects
 from vault.services.reading import OpenRecord
 from vault.services.sealing import RecordDraft, RecordOutcome
-from vault.services.subjects import SubjectDraft, SubjectOutcome
+from vault.services.subjects import Resolved, SubjectDraft, SubjectOutcome
 
 
 class UnknownSubject(NotFound):
@@ -56,17 +56,16 @@ class CaseNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class IncomingRecord:
-    """A record as a source sends it; the subject by id or by reference, one of the two."""
+    """A record as a source sends it; the subject by id or by reference."""
 
+    subject: UUID | Reference
     category: str
     reference: str
     document: Mapping[str, Any]
-    subject_id: UUID | None = None
-    subject: Reference | None = None
     expected_version: int | None = None
 
 
-type Result = RecordOutcome | ServiceError
+Result: TypeAlias = RecordOutcome | ServiceError
 
 
 def source_of(actor: Actor) -> UUID:
@@ -108,10 +107,10 @@ def find_subject(*, controller_id: UUID, reference: Reference) -> UUID:
 
     Raises SubjectErased (fenced, erased or suppressed), UnknownSubject, CustodianUnavailable.
     """
-    (found,) = subjects.resolve_many(controller_id=controller_id, references=[reference])
-    if found.subject_id is not None:
-        return found.subject_id
-    raise UnknownSubject if found.state == "unknown" else SubjectErased
+    (found,) = owners(controller_id=controller_id, named=[reference])
+    if isinstance(found, ServiceError):
+        raise found
+    return found
 
 
 @no_open_transaction
@@ -124,16 +123,16 @@ def put_records(
     identical content changes nothing the same call may be made again.
     """
     found = categories.by_code(controller_id=controller_id, codes={r.category for r in records})
-    owners = _owners(controller_id, records)
+    named = owners(controller_id=controller_id, named=[record.subject for record in records])
     results: dict[int, Result] = {}
     drafts: dict[int, RecordDraft] = {}
     for index, record in enumerate(records):
         try:
             category = found.get(record.category)
             if category is None:
-                raise UnknownCategory(field="category")  # noqa: TRY301  one refusal per record
+                raise UnknownCategory(field="category")
             categories.validate(category=category, document=record.document)
-            drafts[index] = _draft(record, category, owners[index], source_of(actor))
+            drafts[index] = _draft(record, category, named[index], source_of(actor))
         except ServiceError as error:
             results[index] = error
     sealed = sealing.put_many(
@@ -143,19 +142,22 @@ def put_records(
     return [results[index] for index in range(len(records))]
 
 
-def _owners(controller_id: UUID, records: Sequence[IncomingRecord]) -> list[UUID | ServiceError]:
-    references = list(dict.fromkeys(r.subject for r in records if r.subject is not None))
+@no_open_transaction
+def owners(*, controller_id: UUID, named: Sequence[UUID | Reference]) -> list[UUID | ServiceError]:
+    """The subject each id or reference names, or why there is none; ids are not looked up.
+
+    Raises CustodianUnavailable.
+    """
+    references = list(dict.fromkeys(name for name in named if isinstance(name, Reference)))
     resolved = subjects.resolve_many(controller_id=controller_id, references=references)
     by_reference = dict(zip(references, resolved, strict=True))
-    owners: list[UUID | ServiceError] = []
-    for record in records:
-        if record.subject is None:
-            owners.append(record.subject_id or UnknownSubject(field="subject"))
-            continue
-        found = by_reference[record.subject]
-        missing = UnknownSubject(field="subject") if found.state == "unknown" else SubjectErased()
-        owners.append(found.subject_id or missing)
-    return owners
+    return [_owner(by_reference[name]) if isinstance(name, Reference) else name for name in named]
+
+
+def _owner(found: Resolved) -> UUID | ServiceError:
+    if found.subject_id is not None:
+        return found.subject_id
+    return UnknownSubject(field="subject") if found.state == "unknown" else SubjectErased()
 
 
 def _draft(
@@ -274,6 +276,3 @@ def _audit_read(
             request_id=request_id,
             details={"records": count},
         )
-
-
-__all__ = ["IncomingRecord", "Result", "SubjectNotFound", "create_subjects", "put_records"]

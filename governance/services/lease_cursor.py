@@ -4,6 +4,7 @@ import base64
 import binascii
 import os
 from functools import cache
+from typing import TypeAlias
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -18,7 +19,7 @@ from vault.services.reading import Position
 _NONCE, _ID, _TAG = 12, 16, 16
 _LENGTH = _NONCE + 3 * _ID + _TAG
 
-type Split = tuple[int, int]
+Split: TypeAlias = tuple[int, int]
 
 
 class InvalidCursor(InvalidInput):

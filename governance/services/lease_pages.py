@@ -78,12 +78,13 @@ def _disclose(lease_id: UUID, rows: Sequence[PageRow], *, now: datetime) -> None
     trails = {row.trail_id for row in rows}
     if not trails:
         return
-    with unit_of_work(), connection.cursor() as cursor:
-        with cursor.copy(
-            "COPY governance_disclosure (lease_id, trail_id, at) FROM STDIN"
-        ) as copy:
-            for trail_id in trails:
-                copy.write_row((lease_id, trail_id, now))
+    with (
+        unit_of_work(),
+        connection.cursor() as cursor,
+        cursor.copy("COPY governance_disclosure (lease_id, trail_id, at) FROM STDIN") as copy,
+    ):
+        for trail_id in trails:
+            copy.write_row((lease_id, trail_id, now))
 
 
 def _lines(wanted: Reading, rows: Sequence[PageRow]) -> Iterator[bytes]:

@@ -17,8 +17,14 @@ from core.actors import Actor
 from core.errors import Conflict, InvalidInput, NotFound, NotPermitted, ServiceError
 from core.ids import PublicId
 from core.unit_of_work import no_open_transaction, unit_of_work
-from governance.models import Category, Lease, PurposeVersion
-from governance.services import consent, lease_cursor, lease_pages, purposes
+from governance.models import Lease, PurposeVersion
+from governance.services import (
+    categories,
+    lease_counts,
+    lease_cursor,
+    lease_pages,
+    purposes,
+)
 from governance.services.lease_cursor import Split
 from governance.services.lease_pages import ALL_FIELDS, Clock, Reading, Sent
 from vault.services import purpose_keys
@@ -68,53 +74,64 @@ class CategoryNotOfPurpose(InvalidInput):
     text = "The purpose does not read one of these categories."
 
 
+_FAILURES: Mapping[Lease.State, type[Conflict]] = {
+    Lease.State.CLOSED: LeaseClosed,
+    Lease.State.EXPIRED: LeaseExpired,
+    Lease.State.REVOKED: LeaseRevoked,
+}
+
+
 @no_open_transaction
 def open_lease(
     *,
     controller_id: UUID,
     purpose_id: UUID,
     category_codes: Sequence[str] | None,
-    run: str,
+    run_reference: str,
     actor: Actor,
     now: datetime,
 ) -> Lease:
     """Open a lease on the purpose's active version, for the calling client only.
 
-    Left out of `category_codes`, all categories of the version are read. Counts and exclusions
-    are as of now; pages are always as of the moment they are read. That the client may read the
-    purpose is the caller's to check.
-    Raises PurposeNotFound, PurposeNotActive, CategoryNotOfPurpose, ClientNeeded.
+    Left out of `category_codes`, all categories of the version are read. Counts are as of now;
+    pages are always as of the moment they are read. That the client may read the purpose is the
+    caller's to check.
+    Raises PurposeNotFound, PurposeInactive, CategoryNotOfPurpose, ClientNeeded.
     """
     if actor.client_id is None or actor.person_id is not None:
         raise ClientNeeded
-    version = purposes.active_version(controller_id=controller_id, purpose_id=purpose_id)
-    codes = _chosen(version, category_codes)
-    counts = consent.lease_counts(controller_id=controller_id, version=version)
+    purpose = purposes.get(controller_id=controller_id, purpose_id=purpose_id)
+    version = purposes.active_version(purpose)
+    fields = _chosen(controller_id, version, category_codes)
     with unit_of_work():
         lease = Lease.objects.create(
             id=ids.new_time_ordered(),
             controller_id=controller_id,
             purpose_id=purpose_id,
-            version=version,
+            purpose_version_id=version.id,
             client_id=actor.client_id,
-            categories=codes,
-            run=run,
-            subjects=counts.readable,
-            exclusions=counts.exclusions,
+            categories=[UUID(category) for category in fields],
+            fields=fields,
+            run_reference=run_reference,
             opened_at=now,
             expires_at=now + timedelta(hours=settings.LETHE_LEASE_HOURS),
+            counts=lease_counts.count(controller_id=controller_id, version=version),
         )
         _record("governance.lease.opened", lease, actor=actor, now=now)
     return lease
 
 
-def _chosen(version: PurposeVersion, codes: Sequence[str] | None) -> list[str]:
-    readable = list(version.fields)
+def _chosen(
+    controller_id: UUID, version: PurposeVersion, codes: Sequence[str] | None
+) -> dict[str, list[str]]:
+    readable: dict[str, list[str]] = version.categories
     if codes is None:
         return readable
-    if not set(codes) <= set(readable):
+    found = categories.by_code(controller_id=controller_id, codes=codes)
+    wanted = {code: str(category.id) for code, category in found.items()}
+    if set(codes) != set(wanted) or not set(wanted.values()) <= set(readable):
         raise CategoryNotOfPurpose(field="categories")
-    return [code for code in readable if code in set(codes)]
+    return {id_: readable[id_] for id_ in wanted.values()}
 
 
 def scope(purpose_id: UUID) -> str:
@@ -125,43 +142,43 @@ def scope(purpose_id: UUID) -> str:
 def get(*, controller_id: UUID, lease_id: UUID, actor: Actor) -> Lease:
     """The client's own lease. Raises LeaseNotFound, also for another client's."""
     lease = (
-        Lease.objects.select_related("version")
-        .filter(id=lease_id, controller_id=controller_id, client_id=actor.client_id)
-        .first()
+        Lease.objects.filter(
+            id=lease_id, controller_id=controller_id, client_id=actor.client_id
+        ).first()
+        if actor.person_id is None
+        else None
     )
-    if lease is None or actor.client_id is None:
+    if lease is None:
         raise LeaseNotFound
     return lease
 
 
-def state(lease: Lease, *, now: datetime) -> str:
-    """`open`, `closed`, `revoked` or `expired`."""
-    if lease.closed_at is not None:
-        return "closed"
-    if lease.revoked_at is not None:
-        return "revoked"
-    return "open" if now < lease.expires_at else "expired"
+def version_number(lease: Lease) -> int:
+    """The number of the purpose's version that the lease reads."""
+    return PurposeVersion.objects.values_list("number", flat=True).get(id=lease.purpose_version_id)
+
+
+def state(lease: Lease, *, now: datetime) -> Lease.State:
+    """What the lease is now; only time makes it expired, no timer does."""
+    if lease.state == Lease.State.OPEN and now >= lease.expires_at:
+        return Lease.State.EXPIRED
+    return Lease.State(lease.state)
 
 
 def require_open(lease: Lease, *, now: datetime) -> None:
     """Raise LeaseClosed, LeaseRevoked or LeaseExpired unless the lease is open."""
-    failures: Mapping[str, type[Conflict]] = {
-        "closed": LeaseClosed,
-        "revoked": LeaseRevoked,
-        "expired": LeaseExpired,
-    }
-    failure = failures.get(state(lease, now=now))
-    if failure is not None:
-        raise failure
+    now_state = state(lease, now=now)
+    if now_state is not Lease.State.OPEN:
+        raise _FAILURES.get(now_state, LeaseClosed)
 
 
 def close(*, lease: Lease, actor: Actor, now: datetime) -> Lease:
     """End the lease; no page follows. Closing again changes nothing."""
     with unit_of_work():
         locked = Lease.objects.select_for_update().get(id=lease.id)
-        if locked.closed_at is None:
-            locked.closed_at = now
-            locked.save(update_fields=["closed_at"])
+        if locked.state == Lease.State.OPEN:
+            locked.state, locked.closed_at = Lease.State.CLOSED, now
+            locked.save(update_fields=["state", "closed_at"])
             _record("governance.lease.closed", locked, actor=actor, now=now)
     return locked
 
@@ -177,17 +194,13 @@ def stream(
     """
     require_open(lease, now=clock())
     wanted = _reading(lease, split)
-    position = (
-        None if after is None else lease_cursor.unseal(after, lease_id=lease.id, split=split)
-    )
+    position = None if after is None else lease_cursor.unseal(after, lease_id=lease.id, split=split)
     cursor, sent = after, 0
     try:
         while True:
             now = clock()
             require_open(Lease.objects.get(id=lease.id), now=now)
-            page, position = lease_pages.read(
-                wanted, after=position, limit=limit - sent, now=now
-            )
+            page, position = lease_pages.read(wanted, after=position, limit=limit - sent, now=now)
             sent += page.records
             cursor = page.cursor
             _count(lease, page)
@@ -201,17 +214,16 @@ def stream(
 
 
 def _reading(lease: Lease, split: Split) -> Reading:
-    found = Category.objects.filter(controller_id=lease.controller_id, code__in=lease.categories)
-    codes = {category.id: category.code for category in found}
-    allowed = lease.version.fields
+    allowed: dict[str, list[str]] = lease.fields
+    codes = categories.codes(controller_id=lease.controller_id)
     return Reading(
         lease_id=lease.id,
         purpose_id=lease.purpose_id,
         wrapping_key=purpose_keys.wrapping_key(lease.purpose_id),
-        codes=codes,
+        codes={id_: code for id_, code in codes.items() if id_ in lease.categories},
         fields={
-            id_: None if ALL_FIELDS in allowed[code] else frozenset(allowed[code])
-            for id_, code in codes.items()
+            UUID(id_): None if ALL_FIELDS in names else frozenset(names)
+            for id_, names in allowed.items()
         },
         split=split,
     )
@@ -229,7 +241,10 @@ def _trailer(page: Sent, sent: int, *, is_last: bool) -> bytes:
 def _count(lease: Lease, page: Sent) -> None:
     """Progress, and that the stream runs again; without it a resumed lease would look broken."""
     Lease.objects.filter(id=lease.id).update(
-        records_sent=F("records_sent") + page.records, problem="", cursor=""
+        records_sent=F("records_sent") + page.records,
+        bytes_sent=F("bytes_sent") + len(page.body),
+        problem="",
+        cursor="",
     )
 
 
@@ -246,7 +261,7 @@ def _record(action: str, lease: Lease, *, actor: Actor, now: datetime) -> None:
         details={
             "lease": ids.format(PublicId.LEASE, lease.id),
             "purpose": ids.format(PublicId.PURPOSE, lease.purpose_id),
-            "categories": list(lease.categories),
-            "subjects": lease.subjects,
+            "categories": [ids.format(PublicId.CATEGORY, id_) for id_ in lease.categories],
+            "subjects": lease.counts["subjects"],
         },
     )

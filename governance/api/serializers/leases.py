@@ -14,7 +14,7 @@ class LeaseOpenSerializer(StrictSerializer):
         max_length=100,
         help_text="Codes; all categories of the purpose when left out.",
     )
-    run = TextField(
+    run_reference = TextField(
         required=False,
         allow_blank=True,
         max_length=200,
@@ -22,12 +22,12 @@ class LeaseOpenSerializer(StrictSerializer):
     )
 
 
-class ExclusionSerializer(serializers.Serializer[Any]):
-    """Subjects that the lease does not read, by reason."""
+class ExclusionsSerializer(serializers.Serializer[Any]):
+    """Subjects that the lease did not read when it was opened, by reason."""
 
     refused = serializers.IntegerField()
     withdrawn = serializers.IntegerField()
-    undecided = serializers.IntegerField()
+    undecided = serializers.IntegerField(help_text="Neither given nor refused, or not yet granted.")
     restricted = serializers.IntegerField()
     erased = serializers.IntegerField()
 
@@ -36,14 +36,14 @@ class LeaseSerializer(serializers.Serializer[Any]):
     id = PublicIdField(PublicId.LEASE)
     purpose_id = PublicIdField(PublicId.PURPOSE)
     purpose_version = serializers.IntegerField()
-    state = serializers.ChoiceField(["open", "closed", "expired", "revoked"])
-    categories = serializers.ListField(child=serializers.CharField())
-    run = serializers.CharField(allow_blank=True)
-    subjects = serializers.IntegerField(help_text="Subjects readable when it was opened.")
-    exclusions = serializers.DictField(
-        child=serializers.IntegerField(),
-        help_text="Subjects not readable when it was opened, by reason.",
+    state = serializers.ChoiceField(["open", "closed", "failed", "expired", "revoked"])
+    fields = serializers.DictField(  # type: ignore[assignment]  # the name is the API's
+        child=serializers.ListField(child=serializers.CharField()),
+        help_text="Category code → fields that are read, `*` for all.",
     )
+    run_reference = serializers.CharField(allow_blank=True)
+    subjects = serializers.IntegerField(help_text="Subjects readable when it was opened.")
+    exclusions = ExclusionsSerializer()
     opened_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)

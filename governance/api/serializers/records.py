@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 from core.ids import PublicId
 from governance.api.fields import CodeField, PublicIdField, StrictSerializer, TextField
-from governance.api.serializers.subjects import ReferenceSerializer
+from governance.api.serializers.subjects import NamesSubjectSerializer
 
 MAX_REFERENCE = 200
 
@@ -34,23 +34,8 @@ class RecordPutSerializer(StrictSerializer):
     document = DocumentField()
 
 
-class RecordLineSerializer(RecordPutSerializer):
-    """One line: the subject by id or by reference, exactly one of the two."""
-
-    subject_id = PublicIdField(PublicId.SUBJECT, required=False)
-    subject = ReferenceSerializer(required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if ("subject" in attrs) == ("subject_id" in attrs):
-            raise serializers.ValidationError(
-                {
-                    "subject": serializers.ErrorDetail(
-                        "Name the subject by `subject` or by `subject_id`, one of the two.",
-                        code="invalid",
-                    )
-                }
-            )
-        return attrs
+class RecordLineSerializer(RecordPutSerializer, NamesSubjectSerializer):
+    """One line: a record, and the subject by id or by reference, exactly one of the two."""
 
 
 class RecordOutcomeSerializer(serializers.Serializer[Any]):
@@ -88,3 +73,5 @@ class RecordLineOutcomeSerializer(serializers.Serializer[Any]):
     processed = serializers.IntegerField(required=False)
     last_processed_line = serializers.IntegerField(required=False)
     outcomes = serializers.DictField(child=serializers.IntegerField(), required=False)
+    code = serializers.CharField(required=False, help_text="Why the last lines were not processed.")
+    retry_after = serializers.IntegerField(required=False, help_text="Seconds.")

@@ -6,6 +6,7 @@ from rest_framework import serializers
 from core.ids import PublicId
 from governance.api.fields import CodeField, PublicIdField, StrictSerializer, TextField
 from governance.api.serializers.records import DocumentField
+from governance.domain.law import LawfulBasis, SpecialCondition
 
 
 class CategoryCreateSerializer(StrictSerializer):
@@ -70,7 +71,60 @@ class PurposeCreateSerializer(StrictSerializer):
     name = TextField(max_length=200)
 
 
+class VersionCreateSerializer(StrictSerializer):
+    lawful_basis = serializers.ChoiceField([basis.value for basis in LawfulBasis])
+    special_condition = serializers.ChoiceField(
+        [condition.value for condition in SpecialCondition],
+        required=False,
+        allow_null=True,
+        help_text="Condition of Article 9(2), when a special category is read.",
+    )
+    categories = FieldsField()
+    retention_days = serializers.IntegerField(min_value=1, max_value=36_500)
+    dpv_iri = TextField(
+        required=False, max_length=200, help_text="The purpose in the Data Privacy Vocabulary."
+    )
+    recipients = serializers.ListField(
+        child=TextField(max_length=200), required=False, max_length=100
+    )
+
+
+class VersionSerializer(serializers.Serializer[Any]):
+    number = serializers.IntegerField()
+    lawful_basis = serializers.ChoiceField([basis.value for basis in LawfulBasis])
+    special_condition = serializers.CharField(allow_blank=True)
+    categories = FieldsField()
+    retention_days = serializers.IntegerField()
+    dpv_iri = serializers.CharField(allow_blank=True)
+    recipients = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    activated_at = serializers.DateTimeField(allow_null=True)
+
+
 class PurposeSerializer(serializers.Serializer[Any]):
     id = PublicIdField(PublicId.PURPOSE)
     code = serializers.CharField()
     name = serializers.CharField()
+    state = serializers.ChoiceField(["draft", "active", "retired"])
+    current = VersionSerializer(allow_null=True, help_text="The version in force.")
+
+
+class PurposesSerializer(serializers.Serializer[Any]):
+    items = PurposeSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class RemovalSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    alias = PublicIdField(PublicId.ALIAS)
+    reason = serializers.ChoiceField(["withdrawn", "restricted", "erased"])
+    at = serializers.DateTimeField()
+
+
+class RemovalsSerializer(serializers.Serializer[Any]):
+    items = RemovalSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class RemovalsAcknowledgementSerializer(StrictSerializer):
+    up_to = serializers.UUIDField(help_text="The last removal that was carried out.")

@@ -20,6 +20,21 @@ class ReferenceSerializer(StrictSerializer):
         return Reference(kind=fields["kind"], value=fields["value"])
 
 
+class NamesSubjectSerializer(StrictSerializer):
+    """The subject by id or by reference, exactly one of the two; validates to `subject`."""
+
+    subject_id = PublicIdField(PublicId.SUBJECT, required=False)
+    subject = ReferenceSerializer(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("subject" in attrs) == ("subject_id" in attrs):
+            raise serializers.ValidationError(
+                {"subject": serializers.ErrorDetail("Give one of the two.", code="invalid")}
+            )
+        subject_id = attrs.pop("subject_id", None)
+        return attrs if subject_id is None else attrs | {"subject": subject_id}
+
+
 class SubjectCreateSerializer(StrictSerializer):
     references = ReferenceSerializer(many=True, allow_empty=False, max_length=MAX_REFERENCES)
 
@@ -49,3 +64,5 @@ class SubjectLineOutcomeSerializer(serializers.Serializer[Any]):
     processed = serializers.IntegerField(required=False)
     last_processed_line = serializers.IntegerField(required=False)
     outcomes = serializers.DictField(child=serializers.IntegerField(), required=False)
+    code = serializers.CharField(required=False, help_text="Why the last lines were not processed.")
+    retry_after = serializers.IntegerField(required=False, help_text="Seconds.")

@@ -1,155 +1,18 @@
-"""The cast of the API suites: a clinic and an insurer, their programs and their staff."""
-
-import json
-import secrets
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import pytest
-from django.http import HttpResponseBase
-from django.test import Client
+from pytest_django import Settings
 
-from accounts.models import AccessToken, APIClient, Controller, User
-from accounts.services import clients, controllers, staff
-from core import clock, ids
-from core.actors import process_actor
-from core.ids import PublicId
-from tests.fakes.world import World
-from tests.fakes.world import world as make_world
-from vault.services import purpose_keys
-
-ACTOR = process_actor("command")
-NDJSON = "application/x-ndjson"
-SCHEMA = {
-    "type": "object",
-    "properties": {"age": {"type": "integer"}, "visits": {"type": "integer"}},
-    "required": ["age"],
-    "additionalProperties": False,
-}
-
-
-class Caller:
-    """Speaks the API with one token; answers as Django's test client gives them."""
-
-    def __init__(self, token: str) -> None:
-        self.http = Client(raise_request_exception=False)
-        self.headers = {"Authorization": f"Bearer {token}"}
-
-    def get(self, path: str, **headers: str) -> Any:
-        return self.http.get(f"/api/v1{path}", headers=self._with(headers))
-
-    def post(self, path: str, body: Any = None, **headers: str) -> Any:
-        return self.http.post(
-            f"/api/v1{path}",
-            data=json.dumps({} if body is None else body),
-            content_type="application/json",
-            headers=self._with(headers),
-        )
-
-    def send(self, path: str, data: bytes | str, content_type: str, **headers: str) -> Any:
-        return self.http.post(
-            f"/api/v1{path}", data=data, content_type=content_type, headers=self._with(headers)
-        )
-
-    def bulk(self, path: str, lines: Sequence[Any]) -> list[Any]:
-        """Send lines and return the outcome lines, the summary last."""
-        body = b"\n".join(json.dumps(line).encode() for line in lines)
-        return streamed(self.send(path, body, NDJSON))
-
-    def _with(self, more: dict[str, str]) -> dict[str, str]:
-        return self.headers | {name.replace("_", "-"): value for name, value in more.items()}
-
-
-def streamed(response: HttpResponseBase) -> list[Any]:
-    """The lines of a streamed answer."""
-    assert response.status_code == 200, response.getvalue()
-    return [json.loads(line) for line in response.getvalue().splitlines()]  # type: ignore[attr-defined]
-
-
-@dataclass
-class Company:
-    """One controller with its programs and people, made as they are needed."""
-
-    controller: Controller
-    made: dict[Any, Caller] = field(default_factory=dict)
-
-    def source(self, *scopes: str, name: str = "source") -> Caller:
-        wanted = scopes or ("records:write", "records:read", "consent:write", "requests:write")
-        return self.program("source", wanted, name)
-
-    def pipeline(self, purpose_id: str, name: str = "pipeline") -> Caller:
-        return self.program("pipeline", (f"purpose:{purpose_id}:read",), name)
-
-    def program(self, kind: str, scopes: Sequence[str], name: str) -> Caller:
-        key = (kind, tuple(scopes), name)
-        if key not in self.made:
-            client, _ = clients.create(
-                controller_id=self.controller.pk, name=name, kind=kind, scopes=scopes,
-                actor=ACTOR, now=clock.now(),
-            )  # fmt: skip
-            self.made[key] = Caller(token_for(client, scopes=scopes))
-        return self.made[key]
-
-    def person(self, role: str, name: str = "bo", person_id: UUID | None = None) -> Caller:
-        key = (role, name)
-        if key not in self.made:
-            user = staff.create(
-                email=f"{name}.{role}@{self.controller.slug}.example", password=None, roles=[role],
-                controller_id=self.controller.pk, person_id=person_id,
-                actor=ACTOR, now=clock.now(),
-            )  # fmt: skip
-            self.made[key] = Caller(token_for(console(), user=user, scopes=["staff:act"]))
-        return self.made[key]
-
-
-def console() -> APIClient:
-    found = APIClient.objects.filter(kind="console").first()
-    if found is not None:
-        return found
-    client, _ = clients.create(
-        controller_id=None, name="console", kind="console", scopes=["staff:act"],
-        redirect_uris=["https://console.example/callback"], actor=ACTOR, now=clock.now(),
-    )  # fmt: skip
-    return client
-
-
-def token_for(client: APIClient, *, scopes: Sequence[str], user: User | None = None) -> str:
-    """A live token as the token endpoint stores it: its checksum only."""
-    raw = secrets.token_urlsafe(24)
-    token = AccessToken(
-        application=client, user=user, scope=" ".join(scopes), token="",
-        expires=clock.now() + timedelta(hours=1),
-    )  # fmt: skip
-    token._raw_token = raw
-    token.save()
-    return raw
-
-
-@dataclass
-class Cast:
-    world: World
-    clinic: Company
-    insurer: Company
-
-    def subject(self, name: str = "ada") -> str:
-        answer = self.clinic.source().post("/subjects", {"references": [reference(name)]})
-        assert answer.status_code in (200, 201), answer.content
-        return str(answer.json()["id"])
-
-
-def reference(name: str) -> dict[str, str]:
-    return {"kind": "customer-number", "value": f"number-of-{name}"}
+from tests.functional.api.cast import Cast, Company
+from tests.functional.api.cast import cast as make_cast
 
 
 @pytest.fixture
-def cast(transactional_db: None, tmp_path: Path) -> Iterator[Cast]:
-    with make_world(tmp_path) as world:
-        purpose_keys.register(world.custodian.available())
-        yield Cast(world, _company("clinic"), _company("insurer"))
+def cast(transactional_db: None, settings: Settings, tmp_path: Path) -> Iterator[Cast]:
+    settings.STATIC_ROOT = str(tmp_path)  # whitenoise wants the folder to exist
+    with make_cast(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -160,16 +23,3 @@ def clinic(cast: Cast) -> Company:
 @pytest.fixture
 def insurer(cast: Cast) -> Company:
     return cast.insurer
-
-
-def _company(slug: str) -> Company:
-    return Company(
-        controllers.create(
-            slug=slug, name=slug.title(), country="DE", actor=ACTOR, now=clock.now()
-        )
-    )
-
-
-def unknown(kind: PublicId) -> str:
-    """A well-formed id that names nothing."""
-    return ids.format(kind, ids.new_random())

@@ -1,0 +1,77 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from core.ids import PublicId
+from governance.api.fields import PublicIdField
+from governance.api.serializers.subjects import NamesSubjectSerializer
+from governance.domain.law import Channel, ConsentDecision
+
+_DECISIONS = [decision.value for decision in ConsentDecision]
+_CHANNELS = [channel.value for channel in Channel]
+
+
+class ConsentCreateSerializer(NamesSubjectSerializer):
+    """A decision as the person made it; the subject by id or by reference, one of the two."""
+
+    purpose_id = PublicIdField(PublicId.PURPOSE)
+    decision = serializers.ChoiceField(_DECISIONS)
+    channel = serializers.ChoiceField(_CHANNELS)
+    decided_at = serializers.DateTimeField(
+        required=False, help_text="When the person decided; now when left out."
+    )
+    text_digest = serializers.RegexField(
+        r"^[0-9a-f]{64}\Z",
+        required=False,
+        help_text="SHA-256 of the UTF-8 text that was shown; needed when consent is given.",
+    )
+    language = serializers.RegexField(
+        r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z",
+        required=False,
+        max_length=35,
+        help_text="BCP 47 tag of that text; needed when consent is given.",
+    )
+    is_explicit = serializers.BooleanField(default=False)
+
+
+class ConsentSerializer(serializers.Serializer[Any]):
+    id = PublicIdField(PublicId.CONSENT)
+    purpose_id = PublicIdField(PublicId.PURPOSE)
+    purpose_version = serializers.IntegerField()
+    decision = serializers.ChoiceField(_DECISIONS)
+    channel = serializers.ChoiceField(_CHANNELS)
+    decided_at = serializers.DateTimeField()
+    recorded_at = serializers.DateTimeField()
+    text_digest = serializers.CharField(allow_blank=True)
+    language = serializers.CharField(allow_blank=True)
+    is_explicit = serializers.BooleanField()
+
+
+class ConsentOutcomeSerializer(ConsentSerializer):
+    access = serializers.ChoiceField(
+        ["granted", "pending", "none"],
+        help_text="Whether the purpose can read now; `pending` becomes granted by itself.",
+    )
+
+
+class ConsentsSerializer(serializers.Serializer[Any]):
+    items = ConsentSerializer(many=True)
+
+
+class ConsentLineOutcomeSerializer(serializers.Serializer[Any]):
+    """One line of the answer; the last line is a summary (`end`)."""
+
+    line = serializers.IntegerField(required=False)
+    outcome = serializers.CharField(
+        required=False, help_text="`recorded`, or the code of the problem."
+    )
+    id = PublicIdField(PublicId.CONSENT, required=False)
+    access = serializers.ChoiceField(["granted", "pending", "none"], required=False)
+    errors = serializers.ListField(child=serializers.DictField(), required=False)
+    end = serializers.BooleanField(required=False)
+    lines = serializers.IntegerField(required=False)
+    processed = serializers.IntegerField(required=False)
+    last_processed_line = serializers.IntegerField(required=False)
+    outcomes = serializers.DictField(child=serializers.IntegerField(), required=False)
+    code = serializers.CharField(required=False)
+    retry_after = serializers.IntegerField(required=False)

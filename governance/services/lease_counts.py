@@ -1,0 +1,54 @@
+"""Who a purpose reads and who it does not, by reason, as of one moment. Counts only."""
+
+from typing import TypedDict
+from uuid import UUID
+
+from governance.domain.law import LawfulBasis
+from governance.models import PurposeVersion
+from governance.services import consent
+from vault.models import Alias, Removal
+
+
+class Exclusions(TypedDict):
+    refused: int
+    withdrawn: int
+    undecided: int
+    restricted: int
+    erased: int
+
+
+class Counts(TypedDict):
+    subjects: int
+    exclusions: Exclusions
+
+
+def count(*, controller_id: UUID, version: PurposeVersion) -> Counts:
+    """Living subjects are readable, refused, withdrawn or undecided; erased ones stand beside.
+
+    `undecided` takes in those whose grant is still being made. Restriction has no procedure yet.
+    """
+    purpose_id = version.purpose_id
+    tally = consent.counts(controller_id=controller_id, purpose_id=purpose_id)
+    rests_on_consent = version.lawful_basis == LawfulBasis.CONSENT
+    refused = tally["refused"] if rests_on_consent else 0
+    withdrawn = tally["withdrawn"] if rests_on_consent else 0
+    readable = Alias.objects.filter(
+        purpose_id=purpose_id, ground__isnull=False, subject__state="live"
+    ).count()
+    return {
+        "subjects": readable,
+        "exclusions": {
+            "refused": refused,
+            "withdrawn": withdrawn,
+            "undecided": max(0, tally["subjects"] - readable - refused - withdrawn),
+            "restricted": 0,
+            "erased": _erased(purpose_id),
+        },
+    }
+
+
+def _erased(purpose_id: UUID) -> int:
+    """Erased subjects that had an alias here, and those fenced on their way there."""
+    gone = Removal.objects.filter(purpose_id=purpose_id, reason=Removal.Reason.ERASED).count()
+    fenced = Alias.objects.filter(purpose_id=purpose_id).exclude(subject__state="live").count()
+    return gone + fenced
