@@ -4,6 +4,7 @@ from typing import Any
 
 from oauth2_provider.scopes import BaseScopes
 
+from accounts.models import PERSON_SCOPE
 from core import ids
 from core.ids import PublicId
 from governance.models import Purpose
@@ -18,6 +19,8 @@ FIXED = {
     "registry:read": "Read categories and purposes",
     "registry:write": "Change categories and purposes",
 }
+#: What a person's token carries; programs cannot ask for it (see accounts.oauth).
+PERSONAL = {PERSON_SCOPE: "Act with your roles"}
 
 
 def purpose_scope(purpose_id: Any) -> str:
@@ -30,7 +33,7 @@ class RegistryScopes(BaseScopes):
 
     def get_all_scopes(self) -> dict[str, str]:
         purposes = Purpose.objects.values_list("id", "code")
-        return FIXED | {purpose_scope(id_): f"Read for purpose {code}" for id_, code in purposes}
+        return FIXED | PERSONAL | {purpose_scope(id_): f"Read for purpose {code}" for id_, code in purposes}
 
     def get_available_scopes(
         self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any
