@@ -58,6 +58,13 @@ class KeyStillAlive(IntegrityViolation):
     text = "A destroyed key still reads as live; the erasure is not complete."
 
 
+class PageTooLate(Unavailable):
+    """A page was opened too slowly to be written before an erasure may go on."""
+
+    code = "page-too-late"
+    text = "The page could not be opened in time; resume from the last cursor."
+
+
 class CiphertextTampered(IntegrityViolation):
     """A stored record does not open under its own key and binding."""
 

@@ -4,19 +4,21 @@ Each page is one SELECT on the primary that joins grant, alias, live key share a
 subject fenced or withdrawn before it is not in it, whatever this process has cached.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from core.unit_of_work import no_open_transaction
 from vault.domain import binding
 from vault.domain.envelope import NotAuthentic, open_sealed
 from vault.domain.states import ShareState
-from vault.errors import CiphertextTampered, SubjectErased
+from vault.errors import CiphertextTampered, PageTooLate, SubjectErased
 from vault.models import CustodyGrant, SealedRecord
 from vault.ports import GrantFailure, GrantToOpen, ShareRef
 from vault.services import key_cache, keys, subjects
@@ -49,10 +51,23 @@ class PageRow:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows in alias order; `last` is None when the split is read to its end."""
+    """Rows in alias order; `last` is None when the split is read to its end.
+
+    `deadline` is on the monotonic clock of this process.
+    """
 
     rows: list[PageRow]
     last: Position | None
+    deadline: float
+
+    def require_in_time(self) -> None:
+        """Raise PageTooLate unless the page may still be written.
+
+        An erasure outwaits LETHE_PAGE_DEADLINE after its fence, so a page selected before the
+        fence must not leave later than that.
+        """
+        if time.monotonic() > self.deadline:
+            raise PageTooLate
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +116,7 @@ def page(
     """
     lower, upper = _range(split)
     start = after or Position(lower, _FIRST, _FIRST)
+    deadline = time.monotonic() + settings.LETHE_PAGE_DEADLINE.total_seconds()
     with connection.cursor() as cursor:
         cursor.execute(
             _PAGE,
@@ -116,7 +132,7 @@ def page(
         )
         rows = cursor.fetchall()
     last = Position(*rows[-1][:3]) if len(rows) == limit else None
-    return Page(_open_page(rows, wrapping_key), last)
+    return Page(_open_page(rows, wrapping_key), last, deadline)
 
 
 def _range(split: tuple[int, int]) -> tuple[UUID, UUID]:

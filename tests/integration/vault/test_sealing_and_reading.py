@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from pytest_django.fixtures import SettingsWrapper
 
 from core.unit_of_work import unit_of_work
 from tests.fakes.world import World
@@ -12,6 +13,7 @@ from vault.errors import (
     CiphertextTampered,
     CustodianUnavailable,
     KeyLost,
+    PageTooLate,
     SubjectErased,
     SubjectNotFound,
 )
@@ -140,6 +142,17 @@ class TestPage:
         world.record(subject)
 
         assert [row.document for row in world.page().rows] == [b'{"age":41}']
+
+    def test_may_not_be_written_after_its_deadline(
+        self, world: World, settings: SettingsWrapper
+    ) -> None:
+        settings.LETHE_PAGE_DEADLINE = timedelta(seconds=-1)
+        subject = world.subject()
+        world.record(subject)
+        world.consent(subject)
+
+        with pytest.raises(PageTooLate):
+            world.page().require_in_time()
 
     def test_is_empty_after_withdrawal_even_with_a_warm_cache(self, world: World) -> None:
         subject = world.subject()
