@@ -98,9 +98,7 @@ def issue(*, erasure_id: UUID, now: datetime) -> Certificate:
 
 
 def _issued(erasure_id: UUID) -> Certificate | None:
-    return Certificate.objects.filter(
-        erasure_id=erasure_id, kind=Certificate.Kind.INTERIM
-    ).first()
+    return Certificate.objects.filter(erasure_id=erasure_id, kind=Certificate.Kind.INTERIM).first()
 
 
 def _store(
@@ -139,9 +137,7 @@ def _archive(keys: Sequence[VerifyingKey], *, now: datetime) -> None:
     """Keep public keys for ever, so that what they signed stays checkable."""
     SigningKey.objects.bulk_create(
         (
-            SigningKey(
-                key_id=key.key_id, holder=key.holder, public=key.public, first_seen_at=now
-            )
+            SigningKey(key_id=key.key_id, holder=key.holder, public=key.public, first_seen_at=now)
             for key in keys
         ),
         ignore_conflicts=True,

@@ -16,7 +16,7 @@ from core.errors import InvalidInput, ServiceError
 from core.ids import new_time_ordered
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from governance.domain.law import Channel, ConsentDecision, LawfulBasis
-from governance.models import ConsentRecord, Purpose, PurposeVersion
+from governance.models import ConsentRecord, PurposeVersion
 from governance.services import purposes
 from vault.errors import CustodianUnavailable
 from vault.models import Removal, Subject
