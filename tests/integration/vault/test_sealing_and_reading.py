@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from core.unit_of_work import unit_of_work
 from tests.fakes.world import World
@@ -143,9 +143,7 @@ class TestPage:
 
         assert [row.document for row in world.page().rows] == [b'{"age":41}']
 
-    def test_may_not_be_written_after_its_deadline(
-        self, world: World, settings: SettingsWrapper
-    ) -> None:
+    def test_may_not_be_written_after_its_deadline(self, world: World, settings: Settings) -> None:
         settings.LETHE_PAGE_DEADLINE = timedelta(seconds=-1)
         subject = world.subject()
         world.record(subject)
