@@ -8,6 +8,7 @@ from rest_framework.views import APIView
 
 from core.api.caller import Caller
 from core.errors import NotPermitted
+from governance.errors import PersonNeeded, RoleMissing
 
 ANALYST, OFFICER, DPO = "analyst", "compliance-officer", "dpo"
 AUDITOR, CUSTODIAN, SOURCE_ADMIN = "auditor", "key-custodian", "source-admin"
@@ -24,20 +25,6 @@ class ScopeMissing(NotPermitted):
     text = "The token does not carry a scope that permits this."
 
 
-class PersonNeeded(NotPermitted):
-    """An act of decision was tried with client credentials."""
-
-    code = "person-needed"
-    text = "This is decided by people: use a person's token or session."
-
-
-class RoleMissing(NotPermitted):
-    """The person holds none of the roles that would do."""
-
-    code = "role-missing"
-    text = "None of your roles permits this."
-
-
 class Access(BasePermission):
     """Lets tokens of programs in by scope and people by role; `people_only` refuses programs."""
 
@@ -47,7 +34,7 @@ class Access(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         del view
-        caller = request.user
+        caller: object = request.user
         if not isinstance(caller, Caller):
             return False
         check(caller, scopes=self.scopes, roles=self.roles, is_open=self.is_open)

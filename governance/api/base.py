@@ -78,7 +78,9 @@ class View(ServiceView):
         text = self.request.query_params.get(name)
         if text is None:
             return default
-        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS and 1 <= int(text) <= largest):
+        if not (
+            text.isascii() and text.isdigit() and len(text) <= _DIGITS and 1 <= int(text) <= largest
+        ):
             raise InvalidInput(f"Give a number from 1 to {largest}.", field=name)
         return int(text)
 
@@ -91,7 +93,9 @@ class View(ServiceView):
         position = cursors.decode(after, binding=self._binding(route))
         return UUID(str(position[0])), limit
 
-    def paged(self, items: Sequence[Any], shown: Sequence[Any], *, route: str, limit: int) -> Any:
+    def paged(
+        self, items: Sequence[Any], shown: Sequence[Any], *, route: str, limit: int
+    ) -> Response:
         """The answer of a list page; `items` are rows with an `id`, `shown` their bodies."""
         following = None
         if len(items) == limit:

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from django.http import StreamingHttpResponse
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from core import ids
 from core.api import problems
@@ -39,6 +40,12 @@ class Progress:
     last_processed_line: int = 0
 
 
+def lines_of(request: Request) -> list[Line]:
+    """All lines of the body, by NDJSONParser; few clients read while they write."""
+    data: Any = request.data
+    return list(data)
+
+
 def answer(
     lines: Sequence[Line],
     *,
@@ -49,8 +56,7 @@ def answer(
 
     `act` answers one outcome per item and may be called again with parts of a batch. When it
     raises Unavailable the lines from its batch on are answered with that code and the stream
-    ends; before the first line was processed the error is raised instead. All lines are read
-    before the first byte is sent, since few clients read while they write.
+    ends; before the first line was processed the error is raised instead.
     """
     chunks = _chunks(lines, serializer, act)
     first = next(chunks)

@@ -82,7 +82,7 @@ class ConsentsBulk(View):
         def act(items: list[Any]) -> list[bulk.Outcome]:
             return [_line(outcome) for outcome in _record(self, items, clock.now())]
 
-        return bulk.answer(list(request.data), serializer=ConsentCreateSerializer, act=act)
+        return bulk.answer(bulk.lines_of(request), serializer=ConsentCreateSerializer, act=act)
 
 
 class SubjectConsents(View):

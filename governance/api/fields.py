@@ -87,7 +87,7 @@ class PublicIdField(serializers.Field[UUID, str, str, Any]):
         return ids.format(self.kind, value)
 
 
-class _PublicIdSchema(OpenApiSerializerFieldExtension):  # type: ignore[misc]  # untyped package
+class _PublicIdSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     target_class = PublicIdField
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class _PublicIdSchema(OpenApiSerializerFieldExtension):  # type: ignore[misc]  #
         return id_schema(self.target.kind)
 
 
-class _CodeSchema(OpenApiSerializerFieldExtension):  # type: ignore[misc]  # untyped package
+class _CodeSchema(OpenApiSerializerFieldExtension):  # type: ignore[no-untyped-call]
     target_class = CodeField
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from core.errors import InvalidInput
 from core.ids import PublicId
 from governance.api import access, bulk
 from governance.api.base import View, shown
-from governance.api.schema import ndjson
+from governance.api.schema import NDJSON, ndjson
 from governance.api.serializers.leases import (
     LeaseOpenSerializer,
     LeaseSerializer,
@@ -109,16 +109,14 @@ class LeaseClose(LeaseView):
     idempotent = ("POST",)
 
     @extend_schema(operation_id="close_lease", request=None, responses={200: LeaseSerializer})
-    def post(self, request: Request, **_path: str) -> Response:
+    def post(self, _request: Request, **_path: str) -> Response:
         """End the lease; closing it again answers the same."""
 
         def act(now: Any) -> Acted:
             lease = leases.close(lease=self.lease(), actor=self.caller.actor, now=now)
             return Acted(200, ids.format(PublicId.LEASE, lease.id), body(lease, now))
 
-        return self.once(
-            act, again=lambda _: body(self.lease(), clock.now()), body=request.body or b""
-        )
+        return self.once(act, again=lambda _: body(self.lease(), clock.now()))
 
 
 class LeaseRecords(LeaseView):
@@ -152,7 +150,7 @@ class LeaseRecords(LeaseView):
             limit=self.number("limit", default=_LARGEST_LIMIT, largest=_LARGEST_LIMIT),
             clock=clock.now,
         )
-        return StreamingHttpResponse(_started(chunks), content_type=bulk.NDJSON)
+        return StreamingHttpResponse(_started(chunks), content_type=NDJSON)
 
 
 def _started(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -182,7 +182,7 @@ class PurposeActivations(PurposeView):
             )
             return Acted(201, str(row.number), self.version(row))
 
-        return self.once(act, again=self.numbered, body=b"")
+        return self.once(act, again=self.numbered)
 
 
 class PurposeRemovals(PurposeView):

@@ -80,12 +80,12 @@ class SubjectRecords(CustodyView):
     @extend_schema(
         operation_id="read_records", parameters=[CASE], responses={200: RecordsSerializer}
     )
-    def get(self, request: Request, **_path: str) -> Response:
+    def get(self, _request: Request, **_path: str) -> Response:
         """Open the subject's records in custody; the read is audited.
 
         A source gets the records it sent. A person gets all, for the request named by `case`.
         """
-        named = {
+        named: dict[str, Any] = {
             "controller_id": self.controller_id,
             "subject_id": self.path_id(PublicId.SUBJECT, "subject_id"),
             "actor": self.caller.actor,
@@ -170,7 +170,7 @@ class RecordsBulk(View):
             )
             return [_line(result) for result in results]
 
-        return bulk.answer(list(request.data), serializer=RecordLineSerializer, act=act)
+        return bulk.answer(bulk.lines_of(request), serializer=RecordLineSerializer, act=act)
 
 
 class RecordVersions(CustodyView):

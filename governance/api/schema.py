@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import build_parameter_type
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
 
@@ -13,6 +12,7 @@ from core.api import problems
 from core.ids import PublicId
 from governance.api import access
 from governance.api.fields import id_schema
+from governance.api.serializers.bulk import FieldErrorSerializer
 
 NDJSON = "application/x-ndjson"
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -42,12 +42,6 @@ PAGE_LIMIT = OpenApiParameter(
 )
 
 
-class ProblemFieldSerializer(serializers.Serializer[Any]):
-    field = serializers.CharField()
-    code = serializers.CharField()
-    message = serializers.CharField()
-
-
 class ProblemSerializer(serializers.Serializer[Any]):
     """RFC 9457. `code` is stable and kebab-case; no member ever repeats what was sent."""
 
@@ -57,8 +51,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
     detail = serializers.CharField()
     code = serializers.CharField()
     correlation_id = serializers.CharField()
-    errors = ProblemFieldSerializer(many=True, required=False)
-    context = serializers.DictField(required=False)
+    errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # API name
+    context = serializers.DictField(required=False)  # type: ignore[assignment]  # API name
 
 
 _MEANINGS: dict[int, str] = {
@@ -82,7 +76,7 @@ _WITH_BODY: Sequence[int] = (413, 415)
 _PRECONDITION: Sequence[int] = (412, 428)
 
 
-class ApiSchema(AutoSchema):  # type: ignore[misc]  # untyped package
+class ApiSchema(AutoSchema):
     """Adds to each operation what ServiceView does for all of them."""
 
     path_ids: ClassVar[dict[str, PublicId]] = {
@@ -97,7 +91,7 @@ class ApiSchema(AutoSchema):  # type: ignore[misc]  # untyped package
     def get_tags(self) -> list[str]:
         return [self.path.removeprefix("/api/v1/").split("/")[0].split(":")[0]]
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]  # as the package's own
         rule = access.describe(self.view)
         return f"{super().get_description() or ''}\n\n{rule}".strip()
 
@@ -111,14 +105,18 @@ class ApiSchema(AutoSchema):  # type: ignore[misc]  # untyped package
             parameters.append(ETAG)
         return parameters
 
-    def get_response_serializers(self) -> Any:
-        given = super().get_response_serializers()
-        responses = dict(given) if isinstance(given, dict) else {200: given}
-        problem = {
-            (status, problems.MEDIA_TYPE): OpenApiResponse(ProblemSerializer, _MEANINGS[status])
-            for status in self._problem_statuses()
-        }
-        return responses | problem
+    def get_auth(self) -> list[Any]:
+        """Each scheme is enough by itself."""
+        return [{name: scopes} for given in super().get_auth() for name, scopes in given.items()]
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for status in self._problem_statuses():
+            problem = OpenApiResponse(ProblemSerializer, _MEANINGS[status])
+            bodies[str(status)] = self._get_response_for_code(  # type: ignore[no-untyped-call]
+                problem, str(status), (problems.MEDIA_TYPE,), direction
+            )
+        return bodies
 
     def _problem_statuses(self) -> list[int]:
         statuses = [*_ALWAYS]
@@ -142,6 +140,3 @@ class ApiSchema(AutoSchema):  # type: ignore[misc]  # untyped package
 def ndjson(line: Any, description: str = "") -> dict[tuple[int, str], OpenApiResponse]:
     """A 200 answer of lines, each by the schema of `line`."""
     return {(200, NDJSON): OpenApiResponse(line, description or "One JSON object per line.")}
-
-
-__all__ = ["NDJSON", "ApiSchema", "OpenApiTypes", "ndjson"]

@@ -92,7 +92,7 @@ class SubjectsBulk(View):
             )
             return [_line(outcome) for outcome in outcomes]
 
-        return bulk.answer(list(request.data), serializer=SubjectCreateSerializer, act=act)
+        return bulk.answer(bulk.lines_of(request), serializer=SubjectCreateSerializer, act=act)
 
 
 class SubjectLookup(View):

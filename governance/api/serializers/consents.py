@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from core.ids import PublicId
 from governance.api.fields import PublicIdField
+from governance.api.serializers.bulk import LineOutcomeSerializer
 from governance.api.serializers.subjects import NamesSubjectSerializer
 from governance.domain.law import Channel, ConsentDecision
 
@@ -58,20 +59,8 @@ class ConsentsSerializer(serializers.Serializer[Any]):
     items = ConsentSerializer(many=True)
 
 
-class ConsentLineOutcomeSerializer(serializers.Serializer[Any]):
-    """One line of the answer; the last line is a summary (`end`)."""
+class ConsentLineOutcomeSerializer(LineOutcomeSerializer):
+    """`recorded`, or the code of the problem."""
 
-    line = serializers.IntegerField(required=False)
-    outcome = serializers.CharField(
-        required=False, help_text="`recorded`, or the code of the problem."
-    )
     id = PublicIdField(PublicId.CONSENT, required=False)
     access = serializers.ChoiceField(["granted", "pending", "none"], required=False)
-    errors = serializers.ListField(child=serializers.DictField(), required=False)
-    end = serializers.BooleanField(required=False)
-    lines = serializers.IntegerField(required=False)
-    processed = serializers.IntegerField(required=False)
-    last_processed_line = serializers.IntegerField(required=False)
-    outcomes = serializers.DictField(child=serializers.IntegerField(), required=False)
-    code = serializers.CharField(required=False)
-    retry_after = serializers.IntegerField(required=False)

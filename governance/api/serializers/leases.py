@@ -68,7 +68,9 @@ class StreamLineSerializer(serializers.Serializer[Any]):
         required=False, help_text="The record's name in this purpose only, 32 hex digits."
     )
     version = serializers.IntegerField(required=False)
-    data = serializers.DictField(required=False, help_text="Only the purpose's fields.")
+    data = serializers.DictField(  # type: ignore[assignment]  # the name is the API's
+        required=False, help_text="Only the purpose's fields."
+    )
     cursor = serializers.CharField(
         required=False,
         help_text="Resume with `after=<cursor>` in the same split; records after it follow.",

@@ -5,6 +5,7 @@ from rest_framework import serializers
 
 from core.ids import PublicId
 from governance.api.fields import CodeField, PublicIdField, StrictSerializer, TextField
+from governance.api.serializers.bulk import LineOutcomeSerializer
 from governance.api.serializers.subjects import NamesSubjectSerializer
 
 MAX_REFERENCE = 200
@@ -56,22 +57,12 @@ class RecordsSerializer(serializers.Serializer[Any]):
     items = RecordSerializer(many=True)
 
 
-class RecordLineOutcomeSerializer(serializers.Serializer[Any]):
-    """One line of the answer; the last line is a summary (`end`)."""
+class RecordLineOutcomeSerializer(LineOutcomeSerializer):
+    """`created`, `updated`, `unchanged`, or the code of the problem.
 
-    line = serializers.IntegerField(required=False)
-    outcome = serializers.CharField(
-        required=False,
-        help_text="`created`, `updated`, `unchanged`, or the code of the problem "
-        "(`unknown-subject`, `erased`, `unknown-category`, `key-store-unavailable`, …).",
-    )
+    Among these are `unknown-subject`, `erased`, `unknown-category`, `invalid-document` and
+    `key-store-unavailable`.
+    """
+
     id = PublicIdField(PublicId.RECORD, required=False)
     version = serializers.IntegerField(required=False)
-    errors = serializers.ListField(child=serializers.DictField(), required=False)
-    end = serializers.BooleanField(required=False)
-    lines = serializers.IntegerField(required=False)
-    processed = serializers.IntegerField(required=False)
-    last_processed_line = serializers.IntegerField(required=False)
-    outcomes = serializers.DictField(child=serializers.IntegerField(), required=False)
-    code = serializers.CharField(required=False, help_text="Why the last lines were not processed.")
-    retry_after = serializers.IntegerField(required=False, help_text="Seconds.")

@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from core.ids import PublicId
 from governance.api.fields import CodeField, PublicIdField, StrictSerializer, TextField
+from governance.api.serializers.bulk import LineOutcomeSerializer
 from vault.domain.lookup import MAX_VALUE, Reference
 
 MAX_REFERENCES = 20
@@ -36,7 +37,9 @@ class NamesSubjectSerializer(StrictSerializer):
 
 
 class SubjectCreateSerializer(StrictSerializer):
-    references = ReferenceSerializer(many=True, allow_empty=False, max_length=MAX_REFERENCES)
+    references = ReferenceSerializer(  # type: ignore[call-arg]  # goes to the list serializer
+        many=True, allow_empty=False, max_length=MAX_REFERENCES
+    )
 
 
 class SubjectSerializer(serializers.Serializer[Any]):
@@ -49,20 +52,7 @@ class SubjectOutcomeSerializer(serializers.Serializer[Any]):
     outcome = serializers.ChoiceField(["created", "existing"])
 
 
-class SubjectLineOutcomeSerializer(serializers.Serializer[Any]):
-    """One line of the answer; the last line is a summary (`end`)."""
+class SubjectLineOutcomeSerializer(LineOutcomeSerializer):
+    """`created`, `existing`, or the code of the problem (`erased`, `references-conflict`, …)."""
 
-    line = serializers.IntegerField(required=False)
-    outcome = serializers.CharField(
-        required=False,
-        help_text="`created`, `existing`, or the code of the problem (`erased`, `conflict`, …).",
-    )
     id = PublicIdField(PublicId.SUBJECT, required=False)
-    errors = serializers.ListField(child=serializers.DictField(), required=False)
-    end = serializers.BooleanField(required=False)
-    lines = serializers.IntegerField(required=False)
-    processed = serializers.IntegerField(required=False)
-    last_processed_line = serializers.IntegerField(required=False)
-    outcomes = serializers.DictField(child=serializers.IntegerField(), required=False)
-    code = serializers.CharField(required=False, help_text="Why the last lines were not processed.")
-    retry_after = serializers.IntegerField(required=False, help_text="Seconds.")
