@@ -22,7 +22,7 @@ setup-demo:
 	@scripts/setup.sh demo
 
 demo: setup-demo ## Play the story on this machine; Ctrl-C stops everything
-	@exec $(PYTHON) -m scripts.demo
+	@exec $(PYTHON) -m config.local.demo
 
 test: setup ## Lint, types, import rules and every suite
 	@scripts/test.sh all

@@ -14,8 +14,6 @@ from config.local.supervisor import Program, bare_environment
 DATABASE: Final = "lethe"
 #: Celery workers and the queue that each takes.
 QUEUES: Final = {"worker": "default", "eraser": "shred", "attester": "attest"}
-#: Processes that talk to the key store.
-CUSTODIANS: Final = ("web", "stream", *QUEUES)
 _SHORT: Final = "0.2"
 
 
@@ -26,7 +24,7 @@ class Installation:
     addresses: Addresses
     postgres: EmbeddedPostgres
     key_store: Mapping[str, str]
-    credentials: Mapping[str, Mapping[str, str]]
+    credentials: dict[str, Mapping[str, str]] = field(default_factory=dict)
     secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(48))
 
     def environment(self, process: str, *, database: str = DATABASE) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Final
 
-from config.local.demo import commands, data
+from config.local.demo import data
 from config.local.demo.data import CONTACT, CONTACT_SCHEMA, HEALTH, HEALTH_SCHEMA, Table
 from config.local.demo.scene import Scene, StoryFailed, expect, outcomes, succeed
 
@@ -64,10 +64,8 @@ def load_records(scene: Scene, health: Table, contacts: Table) -> None:
     terminal.say("Names and e-mail addresses are synthetic: Faker made them up.")
     for table in (contacts, health):
         _import(scene, table)
-    first = scene.contacts[0]
     terminal.say(
-        "Every subject has a key of its own in the key store; the database holds ciphertext. "
-        f"Searched for in it, '{first.name}' is not found."
+        "Every subject has keys of its own in the key store; the database holds ciphertext only."
     )
 
 
@@ -108,18 +106,6 @@ def withdraw(scene: Scene, participant: int) -> None:
     """One person's withdrawal, as the source passes it on."""
     body = _consent(scene, participant, "withdrawn")
     succeed(scene.source.call("POST", "/api/v1/consents", body=body))
-
-
-def attach_pipeline(scene: Scene) -> dict[str, str]:
-    """A client that may read this purpose and nothing else; its id and secret."""
-    installation = scene.installation
-    (printed,) = commands.run(
-        [["create_client", "--controller=demo", "--kind=pipeline", "--name=ml-pipeline",
-          f"--scope=purpose:{scene.purpose_id}:read"]],
-        environment=installation.environment("command"),
-        directory=str(installation.addresses.project),
-    )  # fmt: skip
-    return dict(line.split(": ", 1) for line in printed.splitlines() if ": " in line)
 
 
 def _decision(participant: int) -> str:
