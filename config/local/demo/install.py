@@ -22,12 +22,14 @@ from vault.adapters.hashicorp.layout import Layout
 from vault.adapters.hashicorp.setup import Administration
 
 CONTROLLER: Final = "demo"
-#: Who works here, by role; three people, since no one may do two acts of one decision.
+#: Who works here, by the part they play: no one may do two acts of one decision, whatever roles
+#: they hold, so Ana holds two.
 STAFF: Final = {
     "analyst": "ana@demo.example",
     "compliance-officer": "otto@demo.example",
     "key-custodian": "kim@demo.example",
 }
+_ROLES: Final = {"analyst": "analyst,compliance-officer"}
 _SOURCE_SCOPES: Final = ("records:write", "records:read", "consent:write", "requests:write")
 _POOL: Final = 4
 _STREAM: Final = "demo"
@@ -157,7 +159,7 @@ class Install:
         return f"{self.addresses.url}/signed-in"
 
     def _commands(self) -> list[list[str]]:
-        staff = [f"--staff={email}:{role}" for role, email in STAFF.items()]
+        staff = [f"--staff={email}:{_ROLES.get(part, part)}" for part, email in STAFF.items()]
         scopes = [f"--scope={scope}" for scope in _SOURCE_SCOPES]
         return [
             ["migrate", "--database=owner", "--verbosity=0"],

@@ -64,13 +64,14 @@ def _decide(scene: Scene, subject: str) -> str:
     _act(analyst, request, "decisions", {"outcome": "erase", "ground": "art17-1-b"})
     again = _attempt(analyst, request, "approvals")
     expect("the drafter cannot approve", is_so=again.status_code == _FORBIDDEN)
+    refused = again.json()["code"]
     _act(officer, request, "approvals")
     program = scene.source.call(
         "POST", f"/api/v1/requests/{request}/releases", headers={"If-Match": '"3"'}
     )
     expect("a program cannot release", is_so=program.status == _FORBIDDEN)
     _act(custodian, request, "releases")
-    terminal.say(f"{analyst.name} drafts the decision; approving it herself answers 403.")
+    terminal.say(f"{analyst.name} drafts the decision; approving it herself answers 403 {refused}.")
     terminal.say(f"{officer.name} approves. {custodian.name} releases. A program's token may not.")
     return request
 
@@ -159,7 +160,9 @@ def _certificate(scene: Scene, request: str) -> None:
     """Write the certificate to a file and let the offline verifier read it."""
     terminal, officer = scene.terminal, scene.staff["compliance-officer"]
     terminal.chapter("The certificate")
-    document = _first_certificate(succeed(officer.get(f"/requests/{request}/certificates")))
+    answer = succeed(officer.get(f"/requests/{request}/certificates"))
+    expect("one interim certificate exists", is_so=len(answer["items"]) == 1)
+    document = answer["items"][0]["file"]
     addresses = scene.installation.addresses
     target = addresses.folder / "certificate.json"
     target.write_text(json.dumps(document, indent=2), encoding="utf-8")
@@ -175,12 +178,6 @@ def _certificate(scene: Scene, request: str) -> None:
         terminal.say(line)
     if done.returncode != 0:
         raise StoryFailed(f"The verifier ended with {done.returncode}: {done.stderr.strip()}")
-
-
-def _first_certificate(answer: Any) -> Any:
-    items = answer["items"]
-    expect("one interim certificate exists", is_so=len(items) == 1)
-    return items[0]
 
 
 def _short(path: Path, project: Path) -> str:

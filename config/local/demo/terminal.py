@@ -30,16 +30,22 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """A sentence of the narration."""
-        self.console.print(Padding(Text(text), (0, 0, 0, _INDENT)))
+        self._line(Text(text))
 
     def show(self, label: str, value: object) -> None:
         """A figure or a state, so that it stands out."""
         line = Text.assemble((f"{label}: ", "dim"), (str(value), "bold green"))
-        self.console.print(Padding(line, (0, 0, 0, _INDENT)))
+        self._line(line)
 
     def warn(self, text: str) -> None:
         """Something that the reader should not miss."""
         self.console.print(Text(text, style="bold yellow"), soft_wrap=True)
+
+    def _line(self, text: Text) -> None:
+        if self.console.is_terminal:
+            self.console.print(Padding(text, (0, 0, 0, _INDENT)))
+        else:  # a log wraps lines itself
+            self.console.print(Text(" " * _INDENT).append_text(text), soft_wrap=True)
 
     @contextmanager
     def busy(self, text: str) -> Iterator[None]:
