@@ -1,6 +1,7 @@
 """What every act on a request has in common: lock, check, decide, move on, record."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -40,14 +41,17 @@ def as_it_stands(request: SubjectRequest) -> SubjectRequest:
     return request
 
 
-def require(actor: Actor, roles: Sequence[str]) -> str:
-    """The first of `roles` that the person holds. Raises PersonNeeded, RoleMissing."""
+def acting(actor: Actor, roles: Sequence[str]) -> Actor:
+    """The person in the first of `roles` that they hold, which is what evidence names.
+
+    Raises PersonNeeded, RoleMissing.
+    """
     if actor.person_id is None:
         raise PersonNeeded
     held = actor.role.split("+")
     for role in roles:
         if role in held:
-            return role
+            return replace(actor, role=role)
     raise RoleMissing(accepted=", ".join(roles))
 
 
@@ -97,7 +101,6 @@ def decide(
     act: Decision.Act,
     state: RequestState,
     *,
-    role: str,
     actor: Actor,
     now: datetime,
 ) -> None:
@@ -111,7 +114,7 @@ def decide(
         outcome=Decision.Outcome.ERASE,
         person_id=actor.person_id,
         actor_id=actor.id,
-        role=role,
+        role=actor.role,
         ground=request.ground,
         at=now,
     )

@@ -151,16 +151,14 @@ def draft(
     """
     if outcome != Decision.Outcome.ERASE:
         raise UnsupportedOutcome(field="outcome")
-    role = steps.require(actor, _DRAFTERS)
+    actor = steps.acting(actor, _DRAFTERS)
     with unit_of_work():
         request = steps.locked(controller_id, request_id)
         if steps.is_replay(request, Decision.Act.DRAFT, actor, expected_version):
             return request
         steps.check(request, RequestState.DRAFTED, expected_version)
         request.ground = ground
-        steps.decide(
-            request, Decision.Act.DRAFT, RequestState.DRAFTED, role=role, actor=actor, now=now
-        )
+        steps.decide(request, Decision.Act.DRAFT, RequestState.DRAFTED, actor=actor, now=now)
     return request
 
 
@@ -176,16 +174,14 @@ def approve(
 
     Raises as `draft`, and SeparationOfDuties.
     """
-    role = steps.require(actor, _APPROVERS)
+    actor = steps.acting(actor, _APPROVERS)
     with unit_of_work():
         request = steps.locked(controller_id, request_id)
         if steps.is_replay(request, Decision.Act.APPROVAL, actor, expected_version):
             return request
         steps.check(request, RequestState.APPROVED, expected_version)
         steps.require_another(request, actor, Decision.Act.DRAFT)
-        steps.decide(
-            request, Decision.Act.APPROVAL, RequestState.APPROVED, role=role, actor=actor, now=now
-        )
+        steps.decide(request, Decision.Act.APPROVAL, RequestState.APPROVED, actor=actor, now=now)
     return request
 
 
@@ -202,7 +198,7 @@ def release(
     With this commit no purpose reads the subject any more. Raises as `approve`, SubjectErased,
     and ErasureLocked: then the request stays as it is and the attempt is recorded.
     """
-    role = steps.require(actor, _RELEASERS)
+    actor = steps.acting(actor, _RELEASERS)
     try:
         with unit_of_work():
             request = steps.locked(controller_id, request_id)
@@ -219,7 +215,6 @@ def release(
                 request,
                 Decision.Act.RELEASE,
                 RequestState.EXECUTING,
-                role=role,
                 actor=actor,
                 now=now,
             )
@@ -248,6 +243,8 @@ def withdraw(
     A program is checked by its scope, before. Raises RequestNotFound, RoleMissing,
     PreconditionFailed, NotInState.
     """
+    if actor.person_id is not None:
+        actor = steps.acting(actor, _DRAFTERS)
     with unit_of_work():
         request = steps.locked(controller_id, request_id)
         if request.state == RequestState.WITHDRAWN:
@@ -255,12 +252,7 @@ def withdraw(
         steps.check(request, RequestState.WITHDRAWN, expected_version)
         if actor.person_id is not None:
             steps.decide(
-                request,
-                Decision.Act.WITHDRAWAL,
-                RequestState.WITHDRAWN,
-                role=steps.require(actor, _DRAFTERS),
-                actor=actor,
-                now=now,
+                request, Decision.Act.WITHDRAWAL, RequestState.WITHDRAWN, actor=actor, now=now
             )
         else:
             steps.move(request, RequestState.WITHDRAWN)
