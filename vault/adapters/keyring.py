@@ -1,0 +1,228 @@
+"""A key store in a directory, for trying the product on one machine.
+
+Everything that Vault would keep apart lies side by side here, readable to whoever can read the
+files, and deleted blocks may survive on the disk: it proves nothing about erasure, and refuses to
+run outside development. Rules and failures are those of the real store.
+"""
+
+import hmac
+import logging
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.core.exceptions import ImproperlyConfigured
+
+from core.ports import Signature, VerifyingKey
+from vault.adapters import keyring_files as files
+from vault.adapters.hashicorp.layout import (
+    CUSTODY,
+    HASHING_KEYS,
+    SIGNING_KEYS,
+    is_purpose_key,
+)
+from vault.errors import CustodianUnavailable
+from vault.ports import (
+    DestructionReading,
+    FreshShare,
+    GrantFailure,
+    GrantToMake,
+    GrantToOpen,
+    ShareRef,
+    ShareState,
+)
+
+_log = logging.getLogger(__name__)
+_VERSION: Final = (1).to_bytes(4)
+_NONCE_BYTES: Final = 12
+
+
+class Keyring:
+    """Implements KeyCustodian, LookupHasher, WrappingKeys and Signer on one directory.
+
+    Safe in threads and between processes: every secret is a file of its own, written once.
+    """
+
+    node: Final = "keyring"
+
+    def __init__(
+        self, directory: Path, *, development: bool, holder: str = "web", pool: int = 32
+    ) -> None:
+        """Open the keyring, and make it with `pool` purpose keys when it is new.
+
+        Raises ImproperlyConfigured outside development, ValueError for an unknown holder.
+        """
+        if not development:
+            raise ImproperlyConfigured(
+                "The keyring is for trying the product: set LETHE_DEVELOPMENT=1, or use a Vault "
+                "(LETHE_KEY_STORE=hashicorp)."
+            )
+        if holder not in SIGNING_KEYS:
+            raise ValueError("this process holds no signing key")
+        self._directory, self._holder = directory, holder
+        self._wrapping: dict[str, bytes] = {}
+        try:
+            self._set_up(pool)
+        except OSError:
+            raise CustodianUnavailable("The keyring's directory cannot be written.") from None
+
+    def create_shares(self, refs: Sequence[ShareRef]) -> list[FreshShare | ShareState]:
+        """See `KeyCustodian`."""
+        return [self._create(ref) for ref in refs]
+
+    def open_grants(self, grants: Sequence[GrantToOpen]) -> list[bytes | GrantFailure]:
+        """See `KeyCustodian`."""
+        return [self._open(grant) for grant in grants]
+
+    def make_grants(self, grants: Sequence[GrantToMake]) -> list[bytes | GrantFailure]:
+        """See `KeyCustodian`."""
+        return [self._make(grant) for grant in grants]
+
+    def destroy_shares(self, refs: Sequence[ShareRef]) -> None:
+        """See `KeyCustodian`."""
+        at = datetime.fromtimestamp(time.time(), UTC).isoformat().encode()
+        try:
+            for ref in refs:
+                files.destroy(self._share(ref), b"destroyed " + at)
+        except OSError:
+            raise CustodianUnavailable from None
+
+    def read_destruction(self, refs: Sequence[ShareRef]) -> list[DestructionReading]:
+        """See `KeyCustodian`."""
+        return [self._reading(ref) for ref in refs]
+
+    def tags(self, *, key: str, values: Sequence[bytes]) -> list[bytes]:
+        """See `LookupHasher`; raises ValueError for an unknown key."""
+        if key not in HASHING_KEYS:
+            raise ValueError("no such hashing key")
+        secret = self._secret(self._directory / "hashing" / key)
+        return [hmac.digest(secret, value, sha256) for value in values]
+
+    def available(self) -> Sequence[str]:
+        """See `WrappingKeys`."""
+        names = (path.name for path in (self._directory / "wrapping").iterdir())
+        return [name for name in names if is_purpose_key(name)]
+
+    def sign(self, message: bytes) -> Signature:
+        """See `Signer`."""
+        return Signature(f"{self._holder}:1", self._holder, self._signing_key().sign(message))
+
+    def verifying_keys(self) -> Sequence[VerifyingKey]:
+        """See `Signer`."""
+        public = self._signing_key().public_key().public_bytes_raw()
+        return [VerifyingKey(f"{self._holder}:1", self._holder, public)]
+
+    def _set_up(self, pool: int) -> None:
+        with files.locked(self._directory):
+            is_new = files.put_once(self._directory / "wrapping" / CUSTODY, _random())
+            for name in HASHING_KEYS:
+                files.put_once(self._directory / "hashing" / name, _random())
+            for name in SIGNING_KEYS:
+                files.put_once(self._directory / "signing" / name, _random())
+            for _ in range(pool - len(self.available())):
+                name = f"p-{secrets.token_hex(8)}"
+                files.put_once(self._directory / "wrapping" / name, _random())
+        if is_new:
+            _log.warning("keyring-made: a key store in files is for trying the product only")
+
+    def _share(self, ref: ShareRef) -> Path:
+        kid = ref.kid.hex()
+        return self._directory / "shares" / str(ref.controller_id) / kid[:2] / kid
+
+    def _create(self, ref: ShareRef) -> FreshShare | ShareState:
+        secret = _random()
+        try:
+            if files.put_once(self._share(ref), secret):
+                return FreshShare(ref, secret)
+            is_live = files.is_secret(files.get(self._share(ref)))
+        except OSError:
+            raise CustodianUnavailable from None
+        return ShareState.LIVE if is_live else ShareState.DESTROYED
+
+    def _read(self, share: ShareRef | FreshShare) -> bytes | GrantFailure:
+        if isinstance(share, FreshShare):
+            return share.secret
+        try:
+            content = files.get(self._share(share))
+        except OSError:
+            raise CustodianUnavailable from None
+        if content is None:
+            return GrantFailure.SHARE_ABSENT
+        return content if files.is_secret(content) else GrantFailure.SHARE_DESTROYED
+
+    def _cipher(self, share: ShareRef | FreshShare, wrapping_key: str) -> AESGCM | GrantFailure:
+        secret = self._read(share)
+        if isinstance(secret, GrantFailure):
+            return secret
+        key = self._wrapping_key(wrapping_key)
+        if key is None:
+            return GrantFailure.KEY_ABSENT
+        kid = share.ref.kid if isinstance(share, FreshShare) else share.kid
+        info = secret + sha256(kid).digest()  # as transit derives: nothing without the share
+        derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info)
+        return AESGCM(derive.derive(key))
+
+    def _make(self, grant: GrantToMake) -> bytes | GrantFailure:
+        cipher = self._cipher(grant.share, grant.wrapping_key)
+        if isinstance(cipher, GrantFailure):
+            return cipher
+        nonce = os.urandom(_NONCE_BYTES)
+        return _VERSION + nonce + cipher.encrypt(nonce, grant.data_key, None)
+
+    def _open(self, grant: GrantToOpen) -> bytes | GrantFailure:
+        cipher = self._cipher(grant.share, grant.wrapping_key)
+        if isinstance(cipher, GrantFailure):
+            return cipher
+        version, body = grant.wrapped[: len(_VERSION)], grant.wrapped[len(_VERSION) :]
+        try:
+            opened = cipher.decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], None)
+        except (InvalidTag, ValueError):
+            return GrantFailure.NOT_AUTHENTIC
+        return opened if version == _VERSION else GrantFailure.NOT_AUTHENTIC
+
+    def _reading(self, ref: ShareRef) -> DestructionReading:
+        try:
+            content = files.get(self._share(ref))
+        except OSError:
+            raise CustodianUnavailable(node=self.node) from None
+        if content is None:
+            return DestructionReading(ref, ShareState.ABSENT, self.node, 0, None)
+        if files.is_secret(content):
+            return DestructionReading(ref, ShareState.LIVE, self.node, 1, None)
+        word, _, at = content.partition(b" ")
+        when = datetime.fromisoformat(at.decode()) if word == b"destroyed" else None
+        return DestructionReading(ref, ShareState.DESTROYED, self.node, 1, when)
+
+    def _wrapping_key(self, name: str) -> bytes | None:
+        if name != CUSTODY and not is_purpose_key(name):
+            return None
+        if name not in self._wrapping:
+            key = files.get(self._directory / "wrapping" / name)
+            if key is None:
+                return None
+            self._wrapping[name] = key
+        return self._wrapping[name]
+
+    def _signing_key(self) -> Ed25519PrivateKey:
+        path = self._directory / "signing" / self._holder
+        return Ed25519PrivateKey.from_private_bytes(self._secret(path))
+
+    def _secret(self, path: Path) -> bytes:
+        content = files.get(path)
+        if content is None:
+            raise CustodianUnavailable("The keyring lacks a key.")
+        return content
+
+
+def _random() -> bytes:
+    return os.urandom(files.SECRET_BYTES)
