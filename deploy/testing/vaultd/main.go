@@ -114,9 +114,10 @@ func newCore(o options) (*vault.Core, error) {
 	if err := os.MkdirAll(filepath.Join(o.data, "raft"), 0o700); err != nil {
 		return nil, err
 	}
-	// The multiplier shortens elections to what a test can wait for.
+	// Elections, and becoming a voter after joining, take no longer than a test can wait.
 	storage, err := raft.NewRaftBackend(map[string]string{
 		"path": o.data, "node_id": o.node, "performance_multiplier": "1",
+		"autopilot_reconcile_interval": "500ms", "autopilot_update_interval": "500ms",
 	}, logger)
 	if err != nil {
 		return nil, err

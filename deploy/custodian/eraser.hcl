@@ -1,0 +1,28 @@
+# eraser: destroy shares, read and list what is left of them, keep the journal's marker.
+# Must not: read a share, open, wrap, sign.
+path "lethe-shares/destroy/+/+/+" {
+  capabilities = ["update"]
+}
+path "lethe-shares/metadata/+/+/+" {
+  capabilities = ["read"]
+}
+path "lethe-shares/metadata/" {
+  capabilities = ["list"]
+}
+path "lethe-shares/metadata/+/" {
+  capabilities = ["list"]
+}
+path "lethe-shares/metadata/+/+/" {
+  capabilities = ["list"]
+}
+path "lethe-marker/data/journal" {
+  capabilities = ["create", "update", "read"]
+}
+
+# Its own token, nothing of the default policy.
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}

@@ -1,0 +1,15 @@
+# loggerd: sign checkpoints of the log. Must not: anything with keys of people.
+path "lethe-sign/sign/loggerd" {
+  capabilities = ["update"]
+}
+path "lethe-sign/keys/loggerd" {
+  capabilities = ["read"]
+}
+
+# Its own token, nothing of the default policy.
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}

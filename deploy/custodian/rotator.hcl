@@ -1,0 +1,28 @@
+# beat and commands: rotate keys, wrap anew under the new version, list the pool.
+# Rewrapping answers no plaintext, but its context needs the share. Must not: open, wrap, destroy.
+path "lethe-shares/data/+/+/+" {
+  capabilities = ["read"]
+}
+path "lethe-wrap/keys" {
+  capabilities = ["list"]
+}
+path "lethe-wrap/keys/+/rotate" {
+  capabilities = ["update"]
+}
+path "lethe-wrap/rewrap/+" {
+  capabilities = ["update"]
+}
+path "lethe-custody/keys/custody/rotate" {
+  capabilities = ["update"]
+}
+path "lethe-custody/rewrap/custody" {
+  capabilities = ["update"]
+}
+
+# Its own token, nothing of the default policy.
+path "auth/token/lookup-self" {
+  capabilities = ["read"]
+}
+path "auth/token/renew-self" {
+  capabilities = ["update"]
+}
