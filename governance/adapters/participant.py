@@ -17,10 +17,15 @@ class Governance:
     def swept(self, *, erasure_id: UUID, subject_id: UUID, trail_id: UUID) -> None:
         """Take the subject's id off its requests and turn its disclosures into counters.
 
+        A request that is still open beside this erasure has nobody left to serve: it ends here.
         Consent records stay: they name the trail only, and vault cuts what the trail maps to.
         """
-        del erasure_id
-        SubjectRequest.objects.filter(subject_id=subject_id).update(subject_id=None)
+        of_subject = SubjectRequest.objects.filter(subject_id=subject_id)
+        others = of_subject.exclude(erasure_id=erasure_id)
+        others.exclude(state__in=SubjectRequest.CLOSED).update(
+            state=SubjectRequest.State.WITHDRAWN, version=F("version") + 1
+        )
+        of_subject.update(subject_id=None)
         rows = Disclosure.objects.filter(trail_id=trail_id)
         read_by = sorted(set(rows.values_list("lease_id", flat=True)))
         list(Lease.objects.select_for_update().filter(id__in=read_by).order_by("id"))

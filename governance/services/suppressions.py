@@ -48,3 +48,12 @@ def acknowledge(*, controller_id: UUID, reference: Reference, actor: Actor, now:
                 erasure_id=erasure_id,
             )
     return deleted
+
+
+def expire(*, now: datetime) -> int:
+    """Delete the tags whose last day has passed, acknowledged or not; how many.
+
+    Run daily: until a tag is deleted its reference answers as erased.
+    """
+    deleted, _ = SuppressionTag.objects.filter(expires_at__lte=now).delete()
+    return deleted
