@@ -149,7 +149,12 @@ def owners(*, controller_id: UUID, named: Sequence[UUID | Reference]) -> list[UU
     Raises CustodianUnavailable.
     """
     references = list(dict.fromkeys(name for name in named if isinstance(name, Reference)))
-    resolved = subjects.resolve_many(controller_id=controller_id, references=references)
+    # Ids alone need no key store: a withdrawal by id goes through while it is down.
+    resolved = (
+        subjects.resolve_many(controller_id=controller_id, references=references)
+        if references
+        else []
+    )
     by_reference = dict(zip(references, resolved, strict=True))
     return [_owner(by_reference[name]) if isinstance(name, Reference) else name for name in named]
 

@@ -69,7 +69,7 @@ class Caller:
 def streamed(response: HttpResponseBase) -> list[Any]:
     """The lines of a streamed answer."""
     assert response.status_code == 200, response.getvalue()
-    return [json.loads(line) for line in response.getvalue().splitlines()]  # type: ignore[attr-defined]
+    return [json.loads(line) for line in response.getvalue().splitlines()]
 
 
 @dataclass
@@ -141,6 +141,76 @@ class Cast:
         answer = self.clinic.source().post("/subjects", {"references": [reference(name)]})
         assert answer.status_code in (200, 201), answer.content
         return str(answer.json()["id"])
+
+
+@dataclass
+class Study:
+    """A consent-based purpose of the clinic that reads `age` of category `health`."""
+
+    cast: Cast
+    purpose: str
+
+    @property
+    def pipeline(self) -> Caller:
+        return self.cast.clinic.pipeline(self.purpose)
+
+    def consent(self, subject: str, decision: str = "given") -> Any:
+        return self.cast.clinic.source().post(
+            "/consents", consent_body(self.purpose, subject_id=subject, decision=decision)
+        )
+
+    def patient(self, name: str, age: int = 41, *, consents: bool = True) -> str:
+        """A subject with one record, who has given consent."""
+        subject = self.cast.subject(name)
+        assert self.record(subject, age=age).status_code == 201
+        if consents:
+            assert self.consent(subject).json()["access"] == "granted"
+        return subject
+
+    def record(self, subject: str, reference: str = "r1", **document: int) -> Any:
+        body = {"category": "health", "reference": reference, "document": document}
+        return self.cast.clinic.source().post(f"/subjects/{subject}/records", body)
+
+    def lease(self, **body: Any) -> Any:
+        answer = self.pipeline.post(f"/purposes/{self.purpose}/leases", body)
+        assert answer.status_code == 201, answer.content
+        return answer.json()
+
+    def read(self, lease: Any, query: str = "", *, by: Caller | None = None) -> list[Any]:
+        return streamed((by or self.pipeline).get(f"/leases/{lease['id']}/records{query}"))
+
+
+def study(cast: Cast, *, code: str = "research", basis: str = "consent") -> Study:
+    """Register category and purpose as staff do, and activate it by another person."""
+    officer, analyst = cast.clinic.person("compliance-officer"), cast.clinic.person("analyst", "al")
+    officer.post("/categories", {"code": "health", "name": "Health", "schema": SCHEMA})
+    made = analyst.post("/purposes", {"code": code, "name": "Research"})
+    assert made.status_code == 201, made.content
+    purpose = made.json()["id"]
+    drafted = analyst.post(f"/purposes/{purpose}/versions", version_body(basis))
+    assert drafted.status_code == 201, drafted.content
+    activated = officer.post(f"/purposes/{purpose}/activations")
+    assert activated.status_code == 201, activated.content
+    return Study(cast, purpose)
+
+
+def version_body(basis: str = "consent", **more: Any) -> dict[str, Any]:
+    return {
+        "lawful_basis": basis,
+        "categories": {"health": ["age"]},
+        "retention_days": 365,
+    } | more
+
+
+def consent_body(purpose: str, *, decision: str = "given", **subject: Any) -> dict[str, Any]:
+    return {
+        "purpose_id": purpose,
+        "decision": decision,
+        "channel": "web",
+        "text_digest": "ab" * 32,
+        "language": "en",
+        **subject,
+    }
 
 
 def reference(name: str) -> dict[str, str]:

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from tests.functional.api.cast import Cast, Company
+from tests.functional.api.cast import Cast, Company, Study
 from tests.functional.api.cast import cast as make_cast
+from tests.functional.api.cast import study as make_study
 
 
 @pytest.fixture
@@ -23,3 +24,8 @@ def clinic(cast: Cast) -> Company:
 @pytest.fixture
 def insurer(cast: Cast) -> Company:
     return cast.insurer
+
+
+@pytest.fixture
+def study(cast: Cast) -> Study:
+    return make_study(cast)
