@@ -1,4 +1,4 @@
-# One node for trying on one host. In earnest: three nodes, TLS, an audit device, auto-unseal.
+# One node on one host. In earnest: three nodes, an audit device, auto-unseal.
 storage "raft" {
   path    = "/vault/file"
   node_id = "one"
@@ -7,9 +7,10 @@ storage "raft" {
   snapshot_threshold = 1000
 }
 listener "tcp" {
-  address     = "0.0.0.0:8200"
-  tls_disable = true
+  address       = "0.0.0.0:8200"
+  tls_cert_file = "/vault/tls/vault.pem"
+  tls_key_file  = "/vault/tls/vault.key"
 }
-api_addr     = "http://vault:8200"
-cluster_addr = "http://vault:8201"
+api_addr     = "https://vault:8200"
+cluster_addr = "https://vault:8201"
 disable_mlock = true

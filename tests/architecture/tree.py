@@ -1,8 +1,10 @@
 """The project's own files, and the functions in them."""
 
 import ast
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,15 +15,22 @@ _TEXT = {
 }  # fmt: skip
 
 
+@cache
+def _all() -> tuple[Path, ...]:
+    found = []
+    for folder, inner, names in os.walk(ROOT):
+        inner[:] = sorted(
+            name
+            for name in inner
+            if name not in _NOT_OURS and (not name.startswith(".") or name in {".ci", ".github"})
+        )
+        found += [Path(folder, name) for name in sorted(names)]
+    return tuple(path for path in found if path.suffix in _TEXT)
+
+
 def files(*suffixes: str) -> Iterator[Path]:
     """Our files with one of the suffixes, without caches and installed packages."""
-    for path in sorted(ROOT.rglob("*")):
-        parts = path.relative_to(ROOT).parts
-        hidden = any(part.startswith(".") and part not in {".ci", ".github"} for part in parts[:-1])
-        if hidden or _NOT_OURS & set(parts) or not path.is_file() or path.suffix not in _TEXT:
-            continue
-        if not suffixes or path.suffix in suffixes:
-            yield path
+    return (path for path in _all() if not suffixes or path.suffix in suffixes)
 
 
 def python() -> Iterator[Path]:
@@ -30,8 +39,8 @@ def python() -> Iterator[Path]:
 
 
 def is_test(path: Path) -> bool:
-    """Tests have budgets of their own."""
-    return path.relative_to(ROOT).parts[0] in {"tests", "bench"}
+    """Tests have a budget of their own."""
+    return path.relative_to(ROOT).parts[0] == "tests"
 
 
 @dataclass(frozen=True, slots=True)
