@@ -36,6 +36,7 @@ def activate_purpose(claim: Claim) -> Done:
 
 
 def activate_consents(claim: Claim) -> Done:
-    """Make the grants of a consent whose own call could not reach the key store."""
-    consent.finish(consent_id=UUID(str(claim.payload["consent_id"])), now=clock.now())
+    """Make the grants of consents whose own call could not reach the key store."""
+    first, last = (UUID(str(claim.payload[name])) for name in ("first", "last"))
+    consent.finish(first=first, last=last, now=clock.now())
     return Done()

@@ -4,27 +4,30 @@ A record is committed with the change of ground it causes; grants are made right
 any transaction, and an effect makes them if that fails, so a key store that is down loses nothing.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from core import audit, effects
 from core.actors import Actor
 from core.errors import InvalidInput, ServiceError
-from core.ids import new_time_ordered
-from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
-from governance.domain.law import Channel, ConsentDecision, LawfulBasis
+from core.unit_of_work import no_open_transaction, unit_of_work
+from governance.domain.consent import ConsentDraft
+from governance.domain.law import ConsentDecision, LawfulBasis
 from governance.models import ConsentRecord, PurposeVersion
-from governance.services import purposes
-from vault.errors import CustodianUnavailable
-from vault.models import Removal, Subject
+from governance.services import consent_records, purposes
+from governance.services.consent_records import Kept
+from vault.errors import CustodianUnavailable, SubjectErased
+from vault.models import Subject
 from vault.services import grants, subjects
 from vault.services.grants import Ground
 
 Access = Literal["granted", "pending", "none"]
 _CLOCK_SKEW = timedelta(minutes=5)
+#: Most decisions in one unit of work.
+BATCH = 500
 
 
 class NotConsentBased(InvalidInput):
@@ -56,23 +59,6 @@ class TextMissing(InvalidInput):
 
 
 @dataclass(frozen=True, slots=True)
-class ConsentDraft:
-    """One decision of one person about one purpose, as a source reports it.
-
-    `text_digest` is the hex SHA-256 of the UTF-8 text that was shown (a notice is public).
-    """
-
-    subject_id: UUID
-    purpose_id: UUID
-    decision: ConsentDecision
-    channel: Channel
-    decided_at: datetime
-    text_digest: str = ""
-    language: str = ""
-    is_explicit: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class ConsentOutcome:
     """The record kept, and whether the purpose can read now (`pending`: soon, by itself)."""
 
@@ -90,12 +76,10 @@ def record(
     ExplicitConsentNeeded, DecidedInFuture, TextMissing. A key store that is down raises nothing:
     access is `pending` then, and a withdrawal needs no key store at all.
     """
-    version = _checked_version(controller_id, draft, now=now)
-    with unit_of_work():
-        kept, ground = _keep(controller_id, version, draft, actor=actor, now=now)
-    if ground is None:
-        return ConsentOutcome(kept, "none")
-    return ConsentOutcome(kept, _issue(version, [ground], now=now))
+    (outcome,) = record_many(controller_id=controller_id, drafts=[draft], actor=actor, now=now)
+    if isinstance(outcome, ServiceError):
+        raise outcome
+    return outcome
 
 
 @no_open_transaction
@@ -104,110 +88,68 @@ def record_many(
 ) -> list[ConsentOutcome | ServiceError]:
     """As `record` for each draft, in order; what is refused stands as its error in its place."""
     outcomes: list[ConsentOutcome | ServiceError] = []
-    grounded: dict[UUID, list[tuple[int, PurposeVersion, Ground]]] = {}
-    for index, draft in enumerate(drafts):
-        try:
-            version = _checked_version(controller_id, draft, now=now)
-            with unit_of_work():
-                kept, ground = _keep(controller_id, version, draft, actor=actor, now=now)
-        except ServiceError as error:
-            outcomes.append(error)
-            continue
-        outcomes.append(ConsentOutcome(kept, "none"))
-        if ground is not None:
-            grounded.setdefault(version.id, []).append((index, version, ground))
-    for group in grounded.values():
-        access = _issue(group[0][1], [ground for _, _, ground in group], now=now)
-        for index, _, _ in group:
-            outcome = outcomes[index]
-            if isinstance(outcome, ConsentOutcome):
-                outcomes[index] = ConsentOutcome(outcome.record, access)
+    for start in range(0, len(drafts), BATCH):
+        batch = drafts[start : start + BATCH]
+        versions = _checked_versions(controller_id, batch, now=now)
+        with unit_of_work():
+            kept = consent_records.keep(controller_id, batch, versions, actor=actor, now=now)
+        outcomes += _outcomes(kept, now=now)
     return outcomes
 
 
-def _checked_version(controller_id: UUID, draft: ConsentDraft, *, now: datetime) -> PurposeVersion:
-    version = purposes.active_version(controller_id=controller_id, purpose_id=draft.purpose_id)
+def _checked_versions(
+    controller_id: UUID, drafts: Sequence[ConsentDraft], *, now: datetime
+) -> list[PurposeVersion | ServiceError]:
+    in_force: dict[UUID, PurposeVersion | ServiceError] = {}
+    for purpose_id in {draft.purpose_id for draft in drafts}:
+        try:
+            in_force[purpose_id] = _consent_version(controller_id, purpose_id)
+        except ServiceError as error:
+            in_force[purpose_id] = error
+    return [_checked(in_force[draft.purpose_id], draft, now=now) for draft in drafts]
+
+
+def _consent_version(controller_id: UUID, purpose_id: UUID) -> PurposeVersion:
+    purpose = purposes.get(controller_id=controller_id, purpose_id=purpose_id)
+    version = purposes.in_force(purpose)
     if version.lawful_basis != LawfulBasis.CONSENT:
         raise NotConsentBased(field="purpose")
-    if draft.decided_at > now + _CLOCK_SKEW:
-        raise DecidedInFuture(field="decided_at")
-    if draft.decision == ConsentDecision.GIVEN:
-        if not (draft.text_digest and draft.language):
-            raise TextMissing(field="text_digest")
-        if version.special_condition and not draft.is_explicit:
-            raise ExplicitConsentNeeded(field="is_explicit")
     return version
 
 
-@requires_unit_of_work
-def _keep(
-    controller_id: UUID,
-    version: PurposeVersion,
-    draft: ConsentDraft,
-    *,
-    actor: Actor,
-    now: datetime,
-) -> tuple[ConsentRecord, Ground | None]:
-    """Store the record under the subject's lock; open or end the ground if it is the latest."""
-    subjects.require_live(controller_id=controller_id, subject_id=draft.subject_id)
-    subject = grants.lock_subject(draft.subject_id)
-    kept = ConsentRecord(
-        id=new_time_ordered(),
-        controller_id=controller_id,
-        trail_id=subject.trail_id,
-        purpose_id=draft.purpose_id,
-        purpose_version=version,
-        decision=draft.decision,
-        is_explicit=draft.is_explicit,
-        text_digest=draft.text_digest,
-        language=draft.language,
-        channel=draft.channel,
-        decided_at=draft.decided_at,
-        recorded_at=now,
-        recorded_by=actor.id,
-    )
-    latest = latest_record(subject=subject, purpose_id=draft.purpose_id)
-    kept.save(force_insert=True)
-    audit.record(
-        action=f"governance.consent.{draft.decision}",
-        actor=actor,
-        controller_id=controller_id,
-        now=now,
-        trail_id=subject.trail_id,
-        details={"consent": str(kept.id), "purpose": str(draft.purpose_id)},
-    )
-    if latest is not None and latest.decided_at > draft.decided_at:
-        return kept, None  # an older decision that arrived late; kept as history only
-    return kept, _act(subject, kept, now=now)
+def _checked(
+    version: PurposeVersion | ServiceError, draft: ConsentDraft, *, now: datetime
+) -> PurposeVersion | ServiceError:
+    if isinstance(version, ServiceError):
+        return version
+    if draft.decided_at > now + _CLOCK_SKEW:
+        return DecidedInFuture(field="decided_at")
+    if draft.decision == ConsentDecision.GIVEN:
+        if not (draft.text_digest and draft.language):
+            return TextMissing(field="text_digest")
+        if version.special_condition and not draft.is_explicit:
+            return ExplicitConsentNeeded(field="is_explicit")
+    return version
 
 
-def _act(subject: Subject, kept: ConsentRecord, *, now: datetime) -> Ground | None:
-    if kept.decision != ConsentDecision.GIVEN:
-        grants.withdraw(
-            subject_id=subject.id,
-            purpose_id=kept.purpose_id,
-            reason=Removal.Reason.WITHDRAWN,
-            now=now,
-        )
-        return None
-    ground = grants.open_ground(
-        subject_id=subject.id, purpose_id=kept.purpose_id, ground=kept.id, now=now
-    )
-    effects.enqueue(
-        kind="governance.activate-consents",
-        key=str(kept.id),
-        # Never the subject: effects outlive an erasure and must not lead from id to trail.
-        payload={"consent_id": str(kept.id)},
-        now=now,
-        not_before=now + timedelta(seconds=30),
-    )
-    return ground
-
-
-def latest_record(*, subject: Subject, purpose_id: UUID) -> ConsentRecord | None:
-    """The person's latest decision about the purpose, or None."""
-    rows = ConsentRecord.objects.filter(trail_id=subject.trail_id, purpose_id=purpose_id)
-    return rows.order_by("-decided_at", "-id").first()
+def _outcomes(
+    kept: Sequence[Kept | ServiceError], *, now: datetime
+) -> list[ConsentOutcome | ServiceError]:
+    """Make the grants of the grounds that were opened, one call per version of a purpose."""
+    groups: dict[UUID, list[Kept]] = defaultdict(list)
+    for one in kept:
+        if isinstance(one, Kept) and one.ground is not None:
+            groups[one.version.id].append(one)
+    access: dict[UUID, Access] = {
+        version_id: _issue(group[0].version, [one.ground for one in group if one.ground], now=now)
+        for version_id, group in groups.items()
+    }
+    return [
+        one
+        if isinstance(one, ServiceError)
+        else ConsentOutcome(one.record, access[one.version.id] if one.ground else "none")
+        for one in kept
+    ]
 
 
 def _issue(version: PurposeVersion, grounds: Sequence[Ground], *, now: datetime) -> Access:
@@ -219,28 +161,39 @@ def _issue(version: PurposeVersion, grounds: Sequence[Ground], *, now: datetime)
 
 
 @no_open_transaction
-def finish(*, consent_id: UUID, now: datetime) -> None:
-    """Make the grants of a consent while it is the ground in force; repeats change nothing.
+def finish(*, first: UUID, last: UUID, now: datetime) -> None:
+    """Make the grants of the consents from `first` to `last` that are still in force.
 
-    Raises CustodianUnavailable.
+    Repeats change nothing. Raises CustodianUnavailable.
     """
-    kept = ConsentRecord.objects.select_related("purpose_version").get(id=consent_id)
-    subject = Subject.objects.filter(trail_id=kept.trail_id).first()
-    if subject is None:
-        return
-    ground = grants.current_ground(subject_id=subject.id, purpose_id=kept.purpose_id)
-    if ground is None or ground.ground != kept.id:
-        return
-    categories = purposes.category_refs(kept.purpose_version)
-    grants.issue(grounds=[ground], categories=categories, now=now)
+    rows = ConsentRecord.objects.filter(id__range=(first, last), decision=ConsentDecision.GIVEN)
+    kept = list(rows.select_related("purpose_version"))
+    subjects_ = dict(
+        Subject.objects.filter(trail_id__in=[row.trail_id for row in kept]).values_list(
+            "trail_id", "id"
+        )
+    )
+    groups: dict[UUID, list[Ground]] = defaultdict(list)
+    for row in kept:
+        subject_id = subjects_.get(row.trail_id)
+        ground = subject_id and grants.current_ground(
+            subject_id=subject_id, purpose_id=row.purpose_id
+        )
+        if ground and ground.ground == row.id:
+            groups[row.purpose_version_id].append(ground)
+    versions = {row.purpose_version_id: row.purpose_version for row in kept}
+    for version_id, grounds in groups.items():
+        categories = purposes.category_refs(versions[version_id])
+        grants.issue(grounds=grounds, categories=categories, now=now)
 
 
 def history(*, controller_id: UUID, subject_id: UUID) -> list[ConsentRecord]:
     """Every decision of the subject, oldest first. Raises SubjectNotFound, SubjectErased."""
     subject = subjects.require_live(controller_id=controller_id, subject_id=subject_id)
-    return list(
-        ConsentRecord.objects.filter(trail_id=subject.trail_id).order_by("decided_at", "id")
-    )
+    if subject.trail_id is None:
+        raise SubjectErased
+    rows = ConsentRecord.objects.filter(trail_id=subject.trail_id)
+    return list(rows.order_by("decided_at", "id"))
 
 
 def counts(*, controller_id: UUID, purpose_id: UUID) -> dict[str, int]:
@@ -262,3 +215,14 @@ def counts(*, controller_id: UUID, purpose_id: UUID) -> dict[str, int]:
     for decision in latest:
         tally[decision] += 1
     return {"subjects": total, **tally, "undecided": total - sum(tally.values())}
+
+
+__all__ = [
+    "ConsentDraft",
+    "ConsentOutcome",
+    "counts",
+    "finish",
+    "history",
+    "record",
+    "record_many",
+]

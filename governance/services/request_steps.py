@@ -91,7 +91,9 @@ def check(request: SubjectRequest, to: RequestState, expected_version: int) -> N
 
 def require_another(request: SubjectRequest, actor: Actor, *acts: Decision.Act) -> None:
     """Nobody takes two steps: drafter of any draft, approver, releaser are different persons."""
-    if request.decisions.filter(act__in=acts, person_id=actor.person_id).exists():
+    if actor.person_id in request.decisions.filter(act__in=acts).values_list(
+        "person_id", flat=True
+    ):
         raise SeparationOfDuties
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from django.db import DatabaseError, connections
 from core import effects
 from core.actors import Actor
 from core.errors import ServiceError
+from core.models import Effect
 from governance.domain.law import Channel, ConsentDecision, LawfulBasis
 from governance.models import Category, ConsentRecord, PurposeVersion
 from governance.services import categories, consent, purposes
@@ -91,7 +93,7 @@ def purpose(world: World, version: VersionDraft | None = None) -> PurposeVersion
     return activate(world, version)
 
 
-def decided(world: World, subject: UUID, decision: str = "given", **more: object) -> ConsentDraft:
+def decided(world: World, subject: UUID, decision: str = "given", **more: Any) -> ConsentDraft:
     made = ConsentDraft(
         subject_id=subject,
         purpose_id=world.purpose_id,
@@ -101,7 +103,7 @@ def decided(world: World, subject: UUID, decision: str = "given", **more: object
         text_digest="0" * 64,
         language="en",
     )
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
 def record(world: World, draft_: ConsentDraft) -> consent.ConsentOutcome:
@@ -230,7 +232,7 @@ class TestRecord:
         ],
         ids=["no text", "future"],
     )
-    def test_refuses(self, world: World, change: dict[str, object], code: str) -> None:
+    def test_refuses(self, world: World, change: dict[str, Any], code: str) -> None:
         category(world)
         purpose(world)
         if "decided_at" in change:
@@ -262,6 +264,68 @@ class TestRecord:
         connections["default"].close()
         with pytest.raises(DatabaseError, match="permission denied"):
             ConsentRecord.objects.all().delete()
+
+
+class TestRecordMany:
+    def test_answers_each_line_in_its_place(self, world: World) -> None:
+        category(world)
+        purpose(world)
+        ada, bo = world.subject("ada"), world.subject("bo")
+        stranger = replace(world, controller_id=uuid4()).subject("ada")
+        drafts = [
+            decided(world, ada),
+            decided(world, stranger),
+            decided(world, bo, text_digest=""),
+            decided(world, bo, "refused"),
+            decided(world, ada, purpose_id=uuid4()),
+        ]
+
+        outcomes = consent.record_many(
+            controller_id=world.controller_id, drafts=drafts, actor=world.actor, now=world.now
+        )
+
+        assert [getattr(one, "access", getattr(one, "code", "")) for one in outcomes] == [
+            "granted", "subject-not-found", "consent-text-missing", "none", "purpose-not-found"
+        ]  # fmt: skip
+        assert ConsentRecord.objects.count() == 2
+
+    def test_acts_on_the_last_decision_of_a_person(self, world: World) -> None:
+        category(world)
+        purpose(world)
+        subject = world.subject()
+        world.record(subject)
+
+        outcomes = consent.record_many(
+            controller_id=world.controller_id,
+            drafts=[decided(world, subject), decided(world, subject, "withdrawn")],
+            actor=world.actor,
+            now=world.now,
+        )
+
+        assert not any(isinstance(one, ServiceError) for one in outcomes)
+        assert not world.page().rows
+
+    def test_promises_the_rest_by_one_effect_that_names_no_subject(self, world: World) -> None:
+        category(world)
+        purpose(world)
+        people = [world.subject(f"p{number}") for number in range(3)]
+        for person in people:
+            world.record(person)
+        world.custodian.is_down = True
+        consent.record_many(
+            controller_id=world.controller_id,
+            drafts=[decided(world, person) for person in people],
+            actor=world.actor,
+            now=world.now,
+        )
+        world.custodian.is_down = False
+        promised = Effect.objects.get(kind="governance.activate-consents")
+        assert not any(str(person) in str(promised.payload) for person in people)
+
+        world.later(minutes=2)
+        effects.sweep(queue="default", now=world.now)
+
+        assert len(world.page().rows) == 3
 
 
 class TestCounts:

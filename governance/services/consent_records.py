@@ -1,0 +1,171 @@
+"""Consent records: stored in one unit of work with the change of ground that each one causes."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db.models import Max
+
+from core import audit, effects
+from core.actors import Actor
+from core.errors import ServiceError
+from core.ids import new_time_ordered
+from core.unit_of_work import requires_unit_of_work
+from governance.domain.consent import ConsentDraft
+from governance.domain.law import ConsentDecision
+from governance.models import ConsentRecord, PurposeVersion
+from vault.domain.states import SubjectState
+from vault.errors import SubjectErased, SubjectNotFound
+from vault.models import Removal, Subject
+from vault.services import grants
+from vault.services.grants import Ground
+
+#: How long the call that records has to make the grants before the effect does.
+PATIENCE = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A record that was stored, and the ground that it opened if it is the latest."""
+
+    record: ConsentRecord
+    version: PurposeVersion
+    ground: Ground | None
+
+
+@requires_unit_of_work
+def keep(
+    controller_id: UUID,
+    drafts: Sequence[ConsentDraft],
+    versions: Sequence[PurposeVersion | ServiceError],
+    *,
+    actor: Actor,
+    now: datetime,
+) -> list[Kept | ServiceError]:
+    """Store records under their subjects' locks; open or end the grounds of the latest ones."""
+    people = _locked(controller_id, {draft.subject_id for draft in drafts})
+    latest = _latest(people.values(), {draft.purpose_id for draft in drafts})
+    results: list[Kept | ServiceError] = []
+    acts: list[int] = []
+    for draft, version in zip(drafts, versions, strict=True):
+        trail = people.get(draft.subject_id) or SubjectNotFound()
+        if isinstance(version, ServiceError) or isinstance(trail, ServiceError):
+            results.append(version if isinstance(version, ServiceError) else trail)  # type: ignore[arg-type]
+            continue
+        row = _row(controller_id, draft, version, trail, actor=actor, now=now)
+        if draft.decided_at >= latest.get((trail, draft.purpose_id), draft.decided_at):
+            latest[trail, draft.purpose_id] = draft.decided_at
+            acts.append(len(results))
+        results.append(Kept(row, version, None))
+    _store([result.record for result in results if isinstance(result, Kept)], actor=actor)
+    for index in acts:
+        done = results[index]
+        if isinstance(done, Kept):
+            ground = _act(drafts[index].subject_id, done.record, now=now)
+            results[index] = replace(done, ground=ground)
+    _promise([r for r in results if isinstance(r, Kept)], now=now)
+    return results
+
+
+@requires_unit_of_work
+def _locked(controller_id: UUID, subject_ids: set[UUID]) -> dict[UUID, UUID | SubjectErased]:
+    """Subject to trail, locked until commit; one order, so that batches cannot deadlock."""
+    rows = (
+        Subject.objects.select_for_update()
+        .filter(id__in=subject_ids, controller_id=controller_id)
+        .order_by("id")
+        .values_list("id", "state", "trail_id")
+    )
+    return {
+        id_: trail if trail is not None and state == SubjectState.LIVE else SubjectErased()
+        for id_, state, trail in rows
+    }
+
+
+def _latest(
+    trails: Iterable[UUID | SubjectErased], purpose_ids: set[UUID]
+) -> dict[tuple[UUID, UUID], datetime]:
+    """When each person last decided about each purpose."""
+    rows = ConsentRecord.objects.filter(
+        trail_id__in=[trail for trail in trails if isinstance(trail, UUID)],
+        purpose_id__in=purpose_ids,
+    )
+    times = rows.values_list("trail_id", "purpose_id").annotate(latest=Max("decided_at"))
+    return {(trail, purpose): latest for trail, purpose, latest in times}
+
+
+def _row(
+    controller_id: UUID,
+    draft: ConsentDraft,
+    version: PurposeVersion,
+    trail: UUID,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> ConsentRecord:
+    return ConsentRecord(
+        id=new_time_ordered(),
+        controller_id=controller_id,
+        trail_id=trail,
+        purpose_id=draft.purpose_id,
+        purpose_version=version,
+        decision=draft.decision,
+        is_explicit=draft.is_explicit,
+        text_digest=draft.text_digest,
+        language=draft.language,
+        channel=draft.channel,
+        decided_at=draft.decided_at,
+        recorded_at=now,
+        recorded_by=actor.id,
+    )
+
+
+@requires_unit_of_work
+def _store(rows: Sequence[ConsentRecord], *, actor: Actor) -> None:
+    ConsentRecord.objects.bulk_create(rows)
+    audit.record_many(
+        [
+            audit.Event(
+                action=f"governance.consent.{row.decision}",
+                actor=actor,
+                controller_id=row.controller_id,
+                now=row.recorded_at,
+                trail_id=row.trail_id,
+                details={"consent": str(row.id), "purpose": str(row.purpose_id)},
+            )
+            for row in rows
+        ]
+    )
+
+
+def _act(subject_id: UUID, kept: ConsentRecord, *, now: datetime) -> Ground | None:
+    if kept.decision == ConsentDecision.GIVEN:
+        return grants.open_ground(
+            subject_id=subject_id, purpose_id=kept.purpose_id, ground=kept.id, now=now
+        )
+    grants.withdraw(
+        subject_id=subject_id,
+        purpose_id=kept.purpose_id,
+        reason=Removal.Reason.WITHDRAWN,
+        now=now,
+    )
+    return None
+
+
+@requires_unit_of_work
+def _promise(kept: Sequence[Kept], *, now: datetime) -> None:
+    """One effect for the batch makes the grants that this call may fail to make.
+
+    It names consents, never subjects: effects outlive an erasure and must not lead from a
+    subject's id to its trail.
+    """
+    ids = [one.record.id for one in kept if one.ground is not None]
+    if ids:
+        effects.enqueue(
+            kind="governance.activate-consents",
+            key=str(min(ids)),
+            payload={"first": str(min(ids)), "last": str(max(ids))},
+            now=now,
+            not_before=now + PATIENCE,
+        )
