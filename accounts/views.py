@@ -5,7 +5,9 @@ from typing import Any
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
+from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 from oauth2_provider import views as toolkit
 from oauth2_provider.exceptions import FatalClientError
@@ -56,6 +58,7 @@ class AuthorizationView(_ReadableQuery, toolkit.AuthorizationView):  # type: ign
         return super().form_valid(form)  # type: ignore[no-any-return]
 
 
+@method_decorator(csrf_exempt, name="dispatch")
 class TokenView(_ReadableQuery, toolkit.TokenView):  # type: ignore[misc]
     """The token endpoint for our flows; the toolkit's device flow ends in a 500 otherwise."""
 
@@ -70,6 +73,7 @@ class TokenView(_ReadableQuery, toolkit.TokenView):  # type: ignore[misc]
         return response
 
 
+@method_decorator(csrf_exempt, name="dispatch")
 class RevokeTokenView(_ReadableQuery, toolkit.RevokeTokenView):  # type: ignore[misc]
     """Revocation by the client that a token was issued to."""
 
