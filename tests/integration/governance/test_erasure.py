@@ -151,10 +151,11 @@ class TestErasure:
             opened_at=world.now,
             expires_at=world.now + timedelta(hours=1),
         )
+        trails = dict(Subject.objects.values_list("id", "trail_id"))
         for who in (subject, subject, other):
-            Disclosure.objects.create(
-                lease_id=lease.id, trail_id=Subject.objects.get(id=who).trail_id, at=world.now
-            )
+            trail = trails[who]
+            assert trail is not None
+            Disclosure.objects.create(lease_id=lease.id, trail_id=trail, at=world.now)
         office.released(subject)
 
         office.run()
