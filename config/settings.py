@@ -151,6 +151,9 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "LICENSE": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
+    "SERVERS": [{"url": "/"}],
+    "SERVE_URLCONF": "config.urls_all",
 }
 #: Largest JSON body, and largest line of an NDJSON body, in bytes.
 LETHE_MAX_BODY = int(env.number("LETHE_MAX_BODY", 1 << 20))

@@ -126,6 +126,10 @@ class ApiSchema(AutoSchema):
             statuses += _PRECONDITION
         return sorted(statuses)
 
+    def _get_format_parameters(self) -> list[Any]:
+        """None: the Accept header chooses."""
+        return []
+
     def _resolve_path_parameters(self, variables: Sequence[str]) -> list[dict[str, Any]]:
         return [
             build_parameter_type(

@@ -90,7 +90,7 @@ class RequestsSerializer(serializers.Serializer[Any]):
 
 class CertificateSerializer(serializers.Serializer[Any]):
     id = PublicIdField(PublicId.CERTIFICATE)
-    kind = serializers.ChoiceField(["interim", "final"])
+    kind = serializers.CharField(help_text="`interim`, later `final`.")
     issued_at = serializers.DateTimeField()
     file = DocumentField(help_text="The certificate to hand out; check it with the verifier.")
 

@@ -15,9 +15,10 @@ from django.test import Client
 
 from accounts.models import AccessToken, APIClient, Controller, User
 from accounts.services import clients, controllers, staff
-from core import clock, ids
+from core import clock, effects, ids, runtime
 from core.actors import process_actor
 from core.ids import PublicId
+from governance.adapters.participant import participant
 from tests.fakes.custodian import FakeCustodian
 from tests.fakes.world import World
 from tests.fakes.world import world as make_world
@@ -137,6 +138,12 @@ class Cast:
     clinic: Company
     insurer: Company
 
+    def run(self) -> None:
+        """Let the eraser and the attester do all that is due."""
+        self.world.later(minutes=10)
+        for queue in ("shred", "attest", "attest"):
+            effects.sweep(queue=queue, now=self.world.now)
+
     def subject(self, name: str = "ada") -> str:
         answer = self.clinic.source().post("/subjects", {"references": [reference(name)]})
         assert answer.status_code in (200, 201), answer.content
@@ -220,7 +227,7 @@ def reference(name: str) -> dict[str, str]:
 @contextmanager
 def cast(folder: Path) -> Iterator[Cast]:
     """Both companies over a key store in memory with a pool of purpose keys."""
-    with make_world(folder) as world:
+    with make_world(folder) as world, runtime.override(participants=[participant()]):
         purpose_keys.register(world.custodian.available())
         yield Cast(world, _company("clinic"), _company("insurer"))
 

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from core import runtime
@@ -38,7 +40,8 @@ class TestPutRecord:
                             (200, "updated", '"2"')]  # fmt: skip
         assert created.json()["id"] == updated.json()["id"]
 
-    def test_writes_only_on_the_version_in_if_match(self, cast: Cast, study: Study) -> None:
+    @pytest.mark.usefixtures("study")
+    def test_writes_only_on_the_version_in_if_match(self, cast: Cast) -> None:
         path = f"/subjects/{cast.subject('ada')}/records"
         body = {"category": "health", "reference": "r1", "document": {"age": 1}}
         source = cast.clinic.source()
@@ -50,6 +53,7 @@ class TestPutRecord:
         assert [a.status_code for a in (stale, first, other)] == [412, 201, 412]
         assert stale.json()["code"] == "precondition-failed"
 
+    @pytest.mark.usefixtures("study")
     @pytest.mark.parametrize(
         ("change", "field", "code"),
         [
@@ -61,7 +65,7 @@ class TestPutRecord:
         ids=["category", "schema", "list", "blank"],
     )
     def test_names_the_field_that_is_wrong(
-        self, cast: Cast, study: Study, change: dict[str, object], field: str, code: str
+        self, cast: Cast, change: dict[str, object], field: str, code: str
     ) -> None:
         body = {"category": "health", "reference": "r1", "document": {"age": 1}} | change
 
@@ -100,8 +104,9 @@ class TestPutRecord:
 
         assert (answer.status_code, answer.json()["code"]) == (404, "unknown-subject")
 
+    @pytest.mark.usefixtures("study")
     def test_answers_another_controllers_subject_as_unknown(
-        self, cast: Cast, study: Study, insurer: Company
+        self, cast: Cast, insurer: Company
     ) -> None:
         subject = cast.subject("ada")
         body = {"category": "health", "reference": "r1", "document": {"age": 1}}
@@ -113,7 +118,8 @@ class TestPutRecord:
 
         assert (answer.status_code, answer.json()["code"]) == (404, "unknown-subject")
 
-    def test_answers_a_repeat_alike(self, cast: Cast, study: Study) -> None:
+    @pytest.mark.usefixtures("study")
+    def test_answers_a_repeat_alike(self, cast: Cast) -> None:
         path = f"/subjects/{cast.subject('ada')}/records"
         body = {"category": "health", "reference": "r1", "document": {"age": 1}}
 
@@ -124,7 +130,8 @@ class TestPutRecord:
 
 
 class TestPutRecords:
-    def test_goes_on_when_lines_are_bad(self, cast: Cast, study: Study) -> None:
+    @pytest.mark.usefixtures("study")
+    def test_goes_on_when_lines_are_bad(self, cast: Cast) -> None:
         cast.subject("ada")
         lines = [line("ada"), line("nobody"), line("ada", 2, age="x"), line("ada", 3)]
 
@@ -138,9 +145,8 @@ class TestPutRecords:
         assert summary["end"] is True
         assert summary["last_processed_line"] == 4
 
-    def test_reads_good_lines_around_broken_ones(self, cast: Cast, study: Study) -> None:
-        import json
-
+    @pytest.mark.usefixtures("study")
+    def test_reads_good_lines_around_broken_ones(self, cast: Cast) -> None:
         cast.subject("ada")
         body = b"\n".join(
             [json.dumps(line("ada")).encode(), b"{broken", b"", json.dumps(line("ada", 2)).encode()]
@@ -153,8 +159,9 @@ class TestPutRecords:
             (1, "created"), (2, "malformed-json"), (4, "created"),
         ]  # fmt: skip
 
+    @pytest.mark.usefixtures("study")
     def test_loses_nothing_when_the_key_store_goes_down(
-        self, cast: Cast, study: Study, monkeypatch: pytest.MonkeyPatch
+        self, cast: Cast, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("governance.api.bulk.BATCH", 2)
         for name in ("ada", "bea", "cle", "dan"):
