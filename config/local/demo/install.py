@@ -90,7 +90,7 @@ class Install:
             return
         with psycopg.connect(self._server.url(postgres.OWNER, DATABASE)) as connection:
             keys = connection.execute(
-                "SELECT name FROM vault_purposekey k JOIN governance_purpose p"
+                "SELECT k.name FROM vault_purposekey k JOIN governance_purpose p"
                 " ON p.id = k.purpose_id WHERE p.code = %s",
                 [purpose],
             ).fetchall()

@@ -14,6 +14,7 @@ from config.local.supervisor import Program, bare_environment
 DATABASE: Final = "lethe"
 #: Celery workers and the queue that each takes.
 QUEUES: Final = {"worker": "default", "eraser": "shred", "attester": "attest"}
+_SERVERS: Final = ("web", "stream")
 _SHORT: Final = "0.2"
 
 
@@ -54,6 +55,7 @@ class Installation:
             "LETHE_DEK_CACHE": _SHORT,
             "LETHE_VAULT_TIMEOUT": "5",
             "LETHE_SWEEP_EVERY": "1",
+            "LETHE_LOG_LEVEL": "INFO" if process in _SERVERS else "WARNING",
             **self.key_store,
             **held,
             **self.credentials.get(process, {}),

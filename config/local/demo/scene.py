@@ -44,6 +44,8 @@ class Scene:
     #: the table that the records came from and looks for rows that are one person's alone.
     aliases: dict[int, str] = field(default_factory=dict)
     consented: set[int] = field(default_factory=set)
+    #: Records that the pipeline asks for at a time.
+    page: int = 1000
 
     def subject_id(self, participant: int) -> str:
         """The subject's public id, looked up by its reference."""

@@ -18,6 +18,7 @@ def play(install: Install) -> None:
     scene = install.make()
     most = os.environ.get(_MOST_ROWS)
     health = data.health_table(folder, most=int(most) if most else None)
+    scene.page = min(scene.page, health.rows // 5)
     scene.contacts = data.contacts(subjects=data.count_subjects(health))
     story_registry.declare_purpose(scene)
     _open_stream(install, scene)

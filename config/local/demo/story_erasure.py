@@ -94,16 +94,18 @@ def _follow(scene: Scene, request: str) -> None:
     seen: list[str] = []
 
     def look() -> bool | None:
-        state = str(succeed(officer.get(f"/requests/{request}"))["state"])
-        if state not in seen:
-            seen.append(state)
-            terminal.show("The request is", state)
-        return True if state == "certified" else None
+        shown = succeed(officer.get(f"/requests/{request}"))
+        erasure = shown["erasure"] or {}
+        for state in (str(shown["state"]), str(erasure.get("state", ""))):
+            if state and state not in seen:
+                seen.append(state)
+                terminal.show("State", state)
+        return True if shown["state"] == "certified" else None
 
     wait_for(
         look,
         seconds=_PATIENCE,
-        otherwise=lambda: StoryFailed(f"The erasure stands at {seen[-1]}; see the logs."),
+        otherwise=lambda: StoryFailed(f"The erasure stands at {seen[-1]}; see the eraser's log."),
     )
     terminal.say(
         "The eraser process destroyed the keys and swept the ciphertext; the attester process, "

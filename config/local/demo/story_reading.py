@@ -13,7 +13,6 @@ from config.local.demo.terminal import wait_for
 from governance.management.importing import mapping
 from governance.management.importing.mapping import Row
 
-_PAGE: Final = 1000
 _FORBIDDEN: Final = 403
 Signature = tuple[tuple[tuple[str, Any], ...], ...]
 
@@ -36,6 +35,7 @@ def read_all(scene: Scene, health: Table) -> None:
     with terminal.busy("Streaming every consented record"):
         lease = open_lease(scene, at_least=len(scene.consented))
         records = [record for page in pages(scene, lease) for record in page.records]
+        succeed(pipeline.web.call("POST", f"/api/v1/leases/{lease['id']}/close"))
     aliases = {str(record["alias"]) for record in records}
     terminal.show("Subjects read", f"{len(aliases):,}")
     terminal.show("Records read", f"{len(records):,}")
@@ -57,11 +57,13 @@ def withdraw_while_reading(scene: Scene) -> None:
     reading = pages(scene, lease)
     first = next(reading)
     last_read = str(first.records[-1]["alias"])
-    participant, alias = next(
+    unread = [
         (number, alias)
         for number, alias in sorted(scene.aliases.items())
         if alias > last_read and number in scene.consented
-    )
+    ]
+    expect("somebody is still unread", is_so=bool(unread))
+    participant, alias = unread[0]
     terminal.say(f"The first page of {len(first.records):,} records is read; the next ones wait.")
     story_registry.withdraw(scene, participant)
     scene.consented.discard(participant)
@@ -100,7 +102,7 @@ def pages(scene: Scene, lease: Mapping[str, Any]) -> Iterator[Page]:
     """Page after page of one lease; each is read when it is asked for."""
     cursor: str | None = ""
     while cursor is not None:
-        asked = {"limit": str(_PAGE)} | ({"after": cursor} if cursor else {})
+        asked = {"limit": str(scene.page)} | ({"after": cursor} if cursor else {})
         path = f"/api/v1/leases/{lease['id']}/records?{urlencode(asked)}"
         answer = _pipeline(scene).stream.call("GET", path)
         if answer.status != 200:  # noqa: PLR2004
