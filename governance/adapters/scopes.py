@@ -28,12 +28,16 @@ def purpose_scope(purpose_id: Any) -> str:
     return f"purpose:{ids.format(PublicId.PURPOSE, purpose_id)}:read"
 
 
-class RegistryScopes(BaseScopes):
+class RegistryScopes(BaseScopes):  # type: ignore[misc]  # the toolkit carries no types
     """What exists, and what one client of it may ask for."""
 
     def get_all_scopes(self) -> dict[str, str]:
         purposes = Purpose.objects.values_list("id", "code")
-        return FIXED | PERSONAL | {purpose_scope(id_): f"Read for purpose {code}" for id_, code in purposes}
+        return (
+            FIXED
+            | PERSONAL
+            | {purpose_scope(id_): f"Read for purpose {code}" for id_, code in purposes}
+        )
 
     def get_available_scopes(
         self, application: Any = None, request: Any = None, *args: Any, **kwargs: Any

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from core import audit, effects
 from core.actors import Actor
 from core.errors import Conflict, InvalidInput, NotFound, NotPermitted
+from core.models import Effect, EffectState
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from governance.domain.law import LawfulBasis, SpecialCondition
 from governance.models import Category, ConsentRecord, Purpose, PurposeVersion
@@ -21,6 +22,7 @@ from vault.services.grants import CategoryRef, Ground
 
 ALL_FIELDS = "*"
 BATCH = 500
+_ACTIVATE = "governance.activate-purpose"
 #: Words that the key store and the product use themselves.
 _RESERVED = ("custody", "lethe", "lookup", "suppression")
 
@@ -58,6 +60,13 @@ class PurposeInactive(Conflict):
 
     code = "purpose-inactive"
     text = "The purpose is not active."
+
+
+class PurposeActivating(Conflict):
+    """A new version still ends what rested on consent to earlier ones."""
+
+    code = "purpose-activating"
+    text = "The purpose's new version is being put in force; try again shortly."
 
 
 class NothingToActivate(Conflict):
@@ -137,8 +146,17 @@ def listed(*, controller_id: UUID, after: UUID | None, limit: int) -> list[Purpo
 
 
 def active_version(*, controller_id: UUID, purpose_id: UUID) -> PurposeVersion:
-    """The version in force. Raises PurposeNotFound, PurposeInactive."""
-    return in_force(get(controller_id=controller_id, purpose_id=purpose_id))
+    """The version in force, to read by. Raises PurposeNotFound, PurposeInactive.
+
+    Raises PurposeActivating until the consents to earlier versions have been ended: they do not
+    cover what a new version adds (R03).
+    """
+    version = in_force(get(controller_id=controller_id, purpose_id=purpose_id))
+    if version.lawful_basis == LawfulBasis.CONSENT and version.number > 1:
+        batches = Effect.objects.filter(kind=_ACTIVATE, key__startswith=f"{version.id}:")
+        if batches.exclude(state=EffectState.DONE).exists():
+            raise PurposeActivating
+    return version
 
 
 def in_force(purpose: Purpose) -> PurposeVersion:
@@ -234,7 +252,7 @@ def activate(
 def enqueue_batch(*, version: PurposeVersion, after: UUID | None, now: datetime) -> None:
     """Ask for the next batch of subjects to be brought to a version that was activated."""
     effects.enqueue(
-        kind="governance.activate-purpose",
+        kind=_ACTIVATE,
         key=f"{version.id}:{after or 'first'}",
         payload={"version_id": str(version.id), "after": str(after or "")},
         now=now,

@@ -157,6 +157,33 @@ class TestActivate:
 
         assert not world.page().rows
 
+    def test_of_a_new_version_lets_nobody_read_by_it_before_older_consent_has_ended(
+        self, world: World
+    ) -> None:
+        category(world)
+        purpose(world)
+        names = {"controller_id": world.controller_id, "purpose_id": world.purpose_id}
+        purposes.draft_version(**names, draft=draft(), actor=staff(world), now=world.now)
+        purposes.activate(**names, actor=staff(world), now=world.now)
+
+        with pytest.raises(purposes.PurposeActivating):
+            purposes.active_version(**names)
+        effects.sweep(queue="default", now=world.now)
+        assert purposes.active_version(**names).number == 2
+
+    def test_goes_on_batch_by_batch_until_every_subject_is_reached(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(purposes, "BATCH", 2)
+        category(world)
+        for name in ("ada", "bo", "cleo", "dan", "eva"):
+            world.record(world.subject(name))
+
+        purpose(world, draft(LawfulBasis.LEGAL_OBLIGATION))
+
+        assert len(world.page().rows) == 5
+        assert Effect.objects.filter(kind="governance.activate-purpose", state="done").count() == 3
+
     @pytest.mark.parametrize("code", ["custody", "lookup", "lethe-x"])
     def test_never_happens_to_a_reserved_code(self, world: World, code: str) -> None:
         with pytest.raises(purposes.ReservedCode):
