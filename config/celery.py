@@ -76,7 +76,7 @@ def _schedule() -> dict[str, dict[str, Any]]:
         for queue in _queues()
     }
     purge = {"task": "core.purge", "schedule": 3600.0, "options": {"queue": "default"}}
-    return {**sweeps, "purge-idempotency": purge}
+    return {**sweeps, "purge": purge}
 
 
 @signals.setup_logging.connect

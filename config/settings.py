@@ -191,6 +191,8 @@ LETHE_EFFECTS = {
     "governance.activate-purpose": ("governance.effects.activate_purpose", "default"),
     "governance.activate-consents": ("governance.effects.activate_consents", "default"),
 }
+#: Called hourly with `now`; each deletes what is past its time and says how many rows.
+LETHE_PURGES = ["core.idempotency.purge", "governance.services.suppressions.expire"]
 LETHE_DOCTOR_CHECKS = ["vault.adapters.checks.findings"]
 LETHE_READY_CHECKS = ["vault.adapters.checks.ready"]
 LETHE_EFFECT_LEASE = timedelta(seconds=env.number("LETHE_EFFECT_LEASE", 60))

@@ -3,6 +3,8 @@
 from uuid import UUID
 
 from celery import current_app, shared_task
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 from core.logging import get_logger
 
@@ -30,10 +32,12 @@ def sweep_queue(queue: str, **_unknown: object) -> None:
 
 @shared_task(name="core.purge", ignore_result=True, acks_late=True)
 def purge(**_unknown: object) -> None:
-    """Delete idempotency records that have expired."""
-    from core import clock, idempotency
+    """Delete what is past its time, by every function that LETHE_PURGES names."""
+    from core import clock
 
-    idempotency.purge(now=clock.now())
+    for path in settings.LETHE_PURGES:
+        deleted = import_string(path)(now=clock.now())
+        logger.info("purge.done", kind=path, count=deleted)
 
 
 def kick(*, effect_id: UUID, queue: str) -> None:
