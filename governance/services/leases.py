@@ -5,11 +5,13 @@ stream ended, since its database role may do no more.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import orjson
 from django.conf import settings
+from django.db import DatabaseError
 from django.db.models import F
 
 from core import audit, ids
@@ -17,7 +19,7 @@ from core.actors import Actor
 from core.errors import Conflict, InvalidInput, NotFound, NotPermitted, ServiceError
 from core.ids import PublicId
 from core.unit_of_work import no_open_transaction, unit_of_work
-from governance.models import Lease, PurposeVersion
+from governance.models import Lease, Purpose, PurposeVersion
 from governance.services import (
     categories,
     lease_counts,
@@ -60,6 +62,13 @@ class LeaseRevoked(Conflict):
     text = "The lease was revoked."
 
 
+class LeaseSuperseded(Conflict):
+    """The purpose is retired, or another version of it is in force."""
+
+    code = "lease-superseded"
+    text = "The version of the purpose that the lease reads is no longer in force; open a new one."
+
+
 class ClientNeeded(NotPermitted):
     """People do not stream data; pipelines do."""
 
@@ -98,10 +107,8 @@ def open_lease(
     caller's to check.
     Raises PurposeNotFound, PurposeInactive, CategoryNotOfPurpose, ClientNeeded.
     """
-    if actor.client_id is None or actor.person_id is not None:
-        raise ClientNeeded
-    purpose = purposes.get(controller_id=controller_id, purpose_id=purpose_id)
-    version = purposes.active_version(purpose)
+    client_id = client_of(actor)
+    version = purposes.active_version(controller_id=controller_id, purpose_id=purpose_id)
     fields = _chosen(controller_id, version, category_codes)
     with unit_of_work():
         lease = Lease.objects.create(
@@ -109,7 +116,7 @@ def open_lease(
             controller_id=controller_id,
             purpose_id=purpose_id,
             purpose_version_id=version.id,
-            client_id=actor.client_id,
+            client_id=client_id,
             categories=[UUID(category) for category in fields],
             fields=fields,
             run_reference=run_reference,
@@ -134,6 +141,13 @@ def _chosen(
     return {id_: readable[id_] for id_ in wanted.values()}
 
 
+def client_of(actor: Actor) -> UUID:
+    """The consuming client. Raises ClientNeeded for people and processes."""
+    if actor.client_id is None or actor.person_id is not None:
+        raise ClientNeeded
+    return actor.client_id
+
+
 def scope(purpose_id: UUID) -> str:
     """The scope that lets a client read a purpose."""
     return f"purpose:{ids.format(PublicId.PURPOSE, purpose_id)}:read"
@@ -141,13 +155,10 @@ def scope(purpose_id: UUID) -> str:
 
 def get(*, controller_id: UUID, lease_id: UUID, actor: Actor) -> Lease:
     """The client's own lease. Raises LeaseNotFound, also for another client's."""
-    lease = (
-        Lease.objects.filter(
-            id=lease_id, controller_id=controller_id, client_id=actor.client_id
-        ).first()
-        if actor.person_id is None
-        else None
-    )
+    if actor.client_id is None or actor.person_id is not None:
+        raise LeaseNotFound
+    own = Lease.objects.filter(controller_id=controller_id, client_id=actor.client_id)
+    lease = own.filter(id=lease_id).first()
     if lease is None:
         raise LeaseNotFound
     return lease
@@ -190,16 +201,17 @@ def stream(
 
     Before every page the lease is read anew. What fails in the midst is noted on the lease with
     the cursor to resume from, and raised, so that the connection is cut.
-    Raises LeaseClosed, LeaseExpired, LeaseRevoked, InvalidCursor, CustodianUnavailable, …
+    Raises LeaseClosed, LeaseExpired, LeaseRevoked, LeaseSuperseded, InvalidCursor,
+    CustodianUnavailable, KeyLost, CiphertextTampered.
     """
-    require_open(lease, now=clock())
+    _require_still(lease.id, now=clock())
     wanted = _reading(lease, split)
     position = None if after is None else lease_cursor.unseal(after, lease_id=lease.id, split=split)
     cursor, sent = after, 0
     try:
         while True:
             now = clock()
-            require_open(Lease.objects.get(id=lease.id), now=now)
+            _require_still(lease.id, now=now)
             page, position = lease_pages.read(wanted, after=position, limit=limit - sent, now=now)
             sent += page.records
             cursor = page.cursor
@@ -208,9 +220,23 @@ def stream(
             yield page.body + _trailer(page, sent, is_last=is_last)
             if is_last:
                 return
-    except ServiceError as error:
-        _note(lease, problem=error.code, cursor=cursor or "")
+    except Exception as error:
+        code = error.code if isinstance(error, ServiceError) else "internal-error"
+        # The database itself may be what failed; the stream is cut all the same.
+        with suppress(DatabaseError):
+            _note(lease, problem=code, cursor=cursor or "")
         raise
+
+
+def _require_still(lease_id: UUID, *, now: datetime) -> None:
+    """Raise unless the lease is open as it stands now and its version still in force."""
+    lease = Lease.objects.get(id=lease_id)
+    require_open(lease, now=now)
+    in_force = Purpose.objects.filter(
+        id=lease.purpose_id, state=Purpose.State.ACTIVE, current=lease.purpose_version_id
+    )
+    if not in_force.exists():
+        raise LeaseSuperseded
 
 
 def _reading(lease: Lease, split: Split) -> Reading:

@@ -12,8 +12,10 @@ from core.errors import NotFound
 from core.ids import PublicId
 from core.unit_of_work import unit_of_work
 from governance.models import RemovalAcknowledgement
-from governance.services import purposes
+from governance.services import leases, purposes
 from vault.models import Removal
+
+_START = UUID(int=0)
 
 
 class RemovalNotFound(NotFound):
@@ -32,18 +34,12 @@ def listed(
     limit: int,
     now: datetime,
 ) -> list[Removal]:
-    """Removals that this client has not acknowledged, oldest first, at most N days old.
+    """Removals, oldest first, at most N days old; without those that `client_id` acknowledged.
 
     Raises PurposeNotFound.
     """
     purposes.get(controller_id=controller_id, purpose_id=purpose_id)
-    known = (
-        RemovalAcknowledgement.objects.filter(purpose_id=purpose_id, client_id=client_id)
-        .order_by("-up_to")
-        .values_list("up_to", flat=True)
-        .first()
-    )
-    start = max(after or UUID(int=0), known or UUID(int=0))
+    start = max(after or _START, _START if client_id is None else _known(purpose_id, client_id))
     since = now - timedelta(days=settings.LETHE_REMOVAL_DAYS)
     return list(_of(purpose_id).filter(id__gt=start, at__gte=since)[:limit])
 
@@ -53,7 +49,7 @@ def acknowledge(
 ) -> None:
     """Note that the client has dropped every alias up to and with the removal `up_to`.
 
-    Raises PurposeNotFound, RemovalNotFound.
+    Raises PurposeNotFound, RemovalNotFound, ClientNeeded.
     """
     purposes.get(controller_id=controller_id, purpose_id=purpose_id)
     if not _of(purpose_id).filter(id=up_to).exists():
@@ -62,7 +58,7 @@ def acknowledge(
         RemovalAcknowledgement.objects.create(
             id=ids.new_time_ordered(),
             purpose_id=purpose_id,
-            client_id=actor.client_id,
+            client_id=leases.client_of(actor),
             up_to=up_to,
             at=now,
         )
@@ -73,6 +69,12 @@ def acknowledge(
             now=now,
             details={"purpose": ids.format(PublicId.PURPOSE, purpose_id)},
         )
+
+
+def _known(purpose_id: UUID, client_id: UUID) -> UUID:
+    """The last removal that the client has acknowledged."""
+    rows = RemovalAcknowledgement.objects.filter(purpose_id=purpose_id, client_id=client_id)
+    return rows.order_by("-up_to").values_list("up_to", flat=True).first() or _START
 
 
 def _of(purpose_id: UUID) -> QuerySet[Removal]:

@@ -198,6 +198,7 @@ def study(cast: Cast, *, code: str = "research", basis: str = "consent") -> Stud
     assert drafted.status_code == 201, drafted.content
     activated = officer.post(f"/purposes/{purpose}/activations")
     assert activated.status_code == 201, activated.content
+    effects.sweep(queue="default", now=cast.world.now)
     return Study(cast, purpose)
 
 

@@ -6,7 +6,15 @@ from core import runtime
 from core.ids import PublicId
 from core.models import AuditEvent
 from governance.models import Disclosure, Lease
-from tests.functional.api.cast import Cast, FailsLater, Study, streamed, study, unknown
+from tests.functional.api.cast import (
+    Cast,
+    FailsLater,
+    Study,
+    streamed,
+    study,
+    unknown,
+    version_body,
+)
 from vault.services import key_cache
 
 
@@ -198,6 +206,18 @@ class TestStreamRecords:
         assert (shown["problem"], shown["state"]) == ("key-store-unavailable", "open")
         rest = study.read(lease, f"?after={shown['cursor']}")
         assert len({line["alias"] for line in sent[:2] + rest[:2]}) == 4
+
+    def test_ends_when_another_version_is_activated(self, cast: Cast, study: Study) -> None:
+        study.patient("ada")
+        lease = study.lease()
+        cast.clinic.person("analyst", "al").post(
+            f"/purposes/{study.purpose}/versions", version_body(retention_days=30)
+        )
+        cast.clinic.person("compliance-officer").post(f"/purposes/{study.purpose}/activations")
+
+        answer = study.pipeline.get(f"/leases/{lease['id']}/records")
+
+        assert (answer.status_code, answer.json()["code"]) == (409, "lease-superseded")
 
 
 class TestCloseLease:
