@@ -10,8 +10,9 @@ import pytest
 
 from core.ports import Signer
 from tests.servers.vaultd import STREAM, VaultServer
+from vault.adapters.hashicorp.inventory import HashicorpInventory
 from vault.adapters.keyring import Keyring
-from vault.ports import KeyCustodian, LookupHasher, ShareRef, WrappingKeys
+from vault.ports import KeyCustodian, KeyInventory, LookupHasher, ShareRef, WrappingKeys
 
 CONTROLLER = UUID("0191e7a0-0000-7000-8000-000000000001")
 
@@ -26,6 +27,7 @@ class Store:
     attester: KeyCustodian
     hasher: LookupHasher
     wrapping_keys: WrappingKeys
+    inventory: KeyInventory
     signer: Signer
     purpose: str
     other_purpose: str
@@ -34,7 +36,7 @@ class Store:
 def _keyring(folder: Path) -> Store:
     ring = Keyring(folder / "keyring", development=True, pool=2, holder="attester")
     purpose, other = sorted(ring.available())
-    return Store(ring, ring, ring, ring, ring, ring, ring, purpose, other)
+    return Store(ring, ring, ring, ring, ring, ring, ring, ring, purpose, other)
 
 
 def _hashicorp(server: VaultServer) -> Store:
@@ -45,6 +47,7 @@ def _hashicorp(server: VaultServer) -> Store:
         attester=server.custodian("attester"),
         hasher=server.hasher(),
         wrapping_keys=server.wrapping_keys(),
+        inventory=HashicorpInventory(server.client("eraser"), server.layout),
         signer=server.signer("attester"),
         purpose=server.pool[0],
         other_purpose=server.pool[1],

@@ -13,10 +13,11 @@ from core.ports import Signer
 from vault.adapters.hashicorp.client import Client
 from vault.adapters.hashicorp.custodian import HashicorpCustodian
 from vault.adapters.hashicorp.hasher import HashicorpHasher, HashicorpWrappingKeys
+from vault.adapters.hashicorp.inventory import HashicorpInventory
 from vault.adapters.hashicorp.layout import Layout
 from vault.adapters.hashicorp.signer import HashicorpSigner
 from vault.adapters.keyring import Keyring
-from vault.ports import KeyCustodian, LookupHasher, WrappingKeys
+from vault.ports import KeyCustodian, KeyInventory, LookupHasher, WrappingKeys
 
 #: Whose key a process signs with; a worker does the web's work, a command what its login may.
 _HOLDERS: Final = {
@@ -51,6 +52,13 @@ def wrapping_keys() -> WrappingKeys:
     if _is_keyring():
         return _keyring()
     return HashicorpWrappingKeys(_client(), _layout())
+
+
+def inventory() -> KeyInventory:
+    """The names of the shares; only the eraser may list them. Raises ImproperlyConfigured."""
+    if _is_keyring():
+        return _keyring()
+    return HashicorpInventory(_client(), _layout())
 
 
 def signer() -> Signer:

@@ -6,7 +6,6 @@ run outside development. Rules and failures are those of the real store.
 """
 
 import hmac
-import logging
 import os
 import secrets
 import time
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.core.exceptions import ImproperlyConfigured
 
+from core.logging import get_logger
 from core.ports import Signature, VerifyingKey
 from vault.adapters import keyring_files as files
 from vault.adapters.hashicorp.layout import (
@@ -42,7 +43,7 @@ from vault.ports import (
     ShareState,
 )
 
-_log = logging.getLogger(__name__)
+logger = get_logger(__name__)
 _VERSION: Final = (1).to_bytes(4)
 _NONCE_BYTES: Final = 12
 
@@ -101,6 +102,11 @@ class Keyring:
         """See `KeyCustodian`."""
         return [self._reading(ref) for ref in refs]
 
+    def kids(self, *, controller_id: UUID) -> Sequence[bytes]:
+        """See `KeyInventory`."""
+        folder = self._directory / "shares" / str(controller_id)
+        return [bytes.fromhex(path.name) for path in folder.glob("*/*")]
+
     def tags(self, *, key: str, values: Sequence[bytes]) -> list[bytes]:
         """See `LookupHasher`; raises ValueError for an unknown key."""
         if key not in HASHING_KEYS:
@@ -133,7 +139,7 @@ class Keyring:
                 name = f"p-{secrets.token_hex(8)}"
                 files.put_once(self._directory / "wrapping" / name, _random())
         if is_new:
-            _log.warning("keyring-made: a key store in files is for trying the product only")
+            logger.warning("keyring.made_for_development_only")
 
     def _share(self, ref: ShareRef) -> Path:
         kid = ref.kid.hex()

@@ -17,7 +17,7 @@ def put_once(path: Path, content: bytes) -> bool:
 
     The file appears complete or not at all, whatever dies in between.
     """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_folder(path.parent)
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     _write(draft, content, sync=False)
     try:
@@ -66,10 +66,17 @@ def is_secret(content: bytes | None) -> bool:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the folder's lock against other processes."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_folder(folder)
     with (folder / "lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, private: `mkdir(parents=True)` would open those above."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True, mode=0o700)
 
 
 def _write(path: Path, content: bytes, *, sync: bool) -> None:
