@@ -1,0 +1,150 @@
+"""What the product does, through its REST API and its own processes."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from statistics import median, quantiles
+from uuid import uuid4
+
+from bench import people
+from bench.people import Cast
+
+_CHUNK = 1_000
+_MILLISECONDS = 1000
+
+
+def _post(cast: Cast, path: str, body: bytes) -> list[dict[str, object]]:
+    answer = cast.source.post(
+        f"{cast.bench.url}/api/v1/{path}",
+        data=body,
+        headers={"Content-Type": "application/x-ndjson"},
+        timeout=600,
+    )
+    answer.raise_for_status()
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def ingest_subjects(cast: Cast, names: list[str]) -> float:
+    """New subjects per second through /subjects:bulk."""
+    started = time.perf_counter()
+    for at in range(0, len(names), _CHUNK):
+        items = (
+            {"references": [{"kind": "customer-number", "value": name}]}
+            for name in names[at : at + _CHUNK]
+        )
+        outcomes = _post(cast, "subjects:bulk", people.lines(items))
+        assert {line["outcome"] for line in outcomes if "outcome" in line} == {"created"}
+    return len(names) / (time.perf_counter() - started)
+
+
+def ingest_records(cast: Cast, names: list[str], each: int) -> float:
+    """Records of about 1 KB per second through /records:bulk, for existing subjects."""
+    random_ = random.Random(1)
+    bodies = []
+    wanted = [(name, number) for name in names for number in range(each)]
+    for at in range(0, len(wanted), _CHUNK):
+        items = (
+            {
+                "subject": {"kind": "customer-number", "value": name},
+                "category": "notes",
+                "reference": f"{name}-{number}",
+                "document": people.document(random_, number),
+            }
+            for name, number in wanted[at : at + _CHUNK]
+        )
+        bodies.append(people.lines(items))
+    started = time.perf_counter()
+    for body in bodies:
+        outcomes = _post(cast, "records:bulk", body)
+        assert {line["outcome"] for line in outcomes if "outcome" in line} == {"created"}
+    return len(wanted) / (time.perf_counter() - started)
+
+
+def consent(cast: Cast, names: list[str]) -> float:
+    """Consents given per second through /consents:bulk."""
+    started = time.perf_counter()
+    for at in range(0, len(names), _CHUNK):
+        items = (
+            {
+                "subject": {"kind": "customer-number", "value": name},
+                "purpose_id": cast.purpose_public,
+                "decision": "given",
+                "channel": "web",
+                "decided_at": "2026-01-05T10:00:00Z",
+                "text_digest": "0" * 64,
+                "language": "en",
+            }
+            for name in names[at : at + _CHUNK]
+        )
+        outcomes = _post(cast, "consents:bulk", people.lines(items))
+        assert all("access" in line for line in outcomes if "outcome" in line), outcomes[:2]
+    return len(names) / (time.perf_counter() - started)
+
+
+def stream(cast: Cast) -> tuple[float, int]:
+    """Records per second of one lease read to its end, and how many there were."""
+    answer = cast.pipeline.post(
+        f"{cast.bench.url}/api/v1/purposes/{cast.purpose_public}/leases", json={}, timeout=60
+    )
+    answer.raise_for_status()
+    lease = answer.json()["id"]
+    started = time.perf_counter()
+    count = 0
+    with cast.pipeline.get(
+        f"{cast.bench.stream_url}/api/v1/leases/{lease}/records", stream=True, timeout=600
+    ) as answer:
+        answer.raise_for_status()
+        last = b""
+        for chunk in answer.iter_content(1 << 20):
+            count += chunk.count(b'{"alias"')
+            last = (last + chunk)[-400:]
+    assert b'"end":true' in last.replace(b" ", b""), last
+    return count / (time.perf_counter() - started), count
+
+
+def single_reads(cast: Cast, count: int) -> dict[str, float]:
+    """Milliseconds of GET /subjects/{id}/records, sequential, one connection."""
+    from core import ids
+    from core.ids import PublicId
+    from vault.models import Subject
+
+    subjects = Subject.objects.filter(state="live").order_by("?").values_list("id", flat=True)
+    times = []
+    for subject in subjects[:count]:
+        url = f"{cast.bench.url}/api/v1/subjects/{ids.format(PublicId.SUBJECT, subject)}/records"
+        started = time.perf_counter()
+        answer = cast.source.get(url, timeout=30)
+        times.append((time.perf_counter() - started) * _MILLISECONDS)
+        answer.raise_for_status()
+    cuts = quantiles(times, n=100)
+    return {"p50": median(times), "p95": cuts[94], "p99": cuts[98]}
+
+
+def erase(cast: Cast, count: int) -> float:
+    """Erasures per second from fence to swept: fences here, the rest in the eraser process."""
+    from core import clock
+    from core.actors import Actor
+    from core.unit_of_work import unit_of_work
+    from vault.models import Shredding, Subject
+    from vault.services import shredding
+
+    actor = Actor("process:bench", "process", None)
+    subjects = list(Subject.objects.filter(state="live").values_list("id", flat=True)[:count])
+    for subject in subjects:
+        with unit_of_work():
+            shredding.fence(
+                subject_id=subject, erasure_id=uuid4(), actor=actor, open_leases=0,
+                now=clock.now(),
+            )  # fmt: skip
+    time.sleep(shredding.drain_time().total_seconds())
+    started = time.perf_counter()
+    while Shredding.objects.filter(state__in=["fenced", "drained", "ordered"]).exists():
+        subprocess.run(
+            [sys.executable, "manage.py", "sweep", "shred"],
+            env=cast.bench.environment("eraser"),
+            check=True,
+            capture_output=True,
+        )
+    return count / (time.perf_counter() - started)

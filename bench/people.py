@@ -1,0 +1,103 @@
+"""One controller with a source, a pipeline, a category and a purpose; synthetic documents."""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import requests
+
+from bench.installation import Bench
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"text": {"type": "string"}, "n": {"type": "integer"}},
+    "required": ["text", "n"],
+}
+_FILL = 940
+
+
+@dataclass(slots=True)
+class Cast:
+    """Ids and tokens that the measurements use."""
+
+    bench: Bench
+    controller_id: UUID
+    purpose_id: UUID
+    category_id: UUID
+    purpose_public: str
+    source: requests.Session
+    pipeline: requests.Session
+
+
+def document(random_: random.Random, number: int) -> dict[str, object]:
+    """About 1 KB of JSON."""
+    return {"text": random_.randbytes(_FILL // 2).hex(), "n": number}
+
+
+def lines(items: Iterator[dict[str, object]]) -> bytes:
+    """NDJSON."""
+    return b"".join(json.dumps(item, separators=(",", ":")).encode() + b"\n" for item in items)
+
+
+def make(bench: Bench) -> Cast:
+    """Create everything through the services, then sign the two clients in over HTTP."""
+    from accounts.services import clients, controllers
+    from core import clock
+    from core.actors import Actor
+    from governance.adapters.scopes import purpose_scope
+    from governance.domain.law import LawfulBasis
+    from governance.services import categories, purposes
+    from governance.services.purposes import VersionDraft
+
+    now = clock.now()
+    actor = Actor("process:bench", "process", None)
+    controller = controllers.create(
+        slug="bench", name="Bench (synthetic)", country="DE", actor=actor, now=now
+    )
+    staff = Actor("psn_bench", "compliance-officer", controller.id, person_id=uuid4())
+    category = categories.create(
+        controller_id=controller.id, code="notes", name="Notes", schema=SCHEMA,
+        is_special=False, key_group="main", actor=staff, now=now,
+    )  # fmt: skip
+    purpose = purposes.create(
+        controller_id=controller.id, code="research", name="Research", actor=staff, now=now
+    )
+    draft = VersionDraft(LawfulBasis.CONSENT, None, {"notes": ["*"]}, 365)
+    purposes.draft_version(
+        controller_id=controller.id, purpose_id=purpose.id, draft=draft, actor=staff, now=now
+    )
+    other = Actor("psn_other", "compliance-officer", controller.id, person_id=uuid4())
+    purposes.activate(controller_id=controller.id, purpose_id=purpose.id, actor=other, now=now)
+    scopes = {
+        "source": ["subjects:write", "records:write", "records:read", "consent:write"],
+        "pipeline": [purpose_scope(purpose.id)],
+    }
+    secrets = {
+        kind: clients.create(
+            controller_id=controller.id, name=kind, kind=kind, scopes=given, actor=actor, now=now
+        )
+        for kind, given in scopes.items()
+    }
+    bench.start("web")
+    sessions = {kind: _session(bench, *made) for kind, made in secrets.items()}
+    public = scopes["pipeline"][0].split(":")[1]
+    return Cast(
+        bench, controller.id, purpose.id, category.id, public,
+        sessions["source"], sessions["pipeline"],
+    )  # fmt: skip
+
+
+def _session(bench: Bench, client: object, secret: str) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    answer = session.post(
+        f"{bench.url}/o/token",
+        data={"grant_type": "client_credentials"},
+        auth=(client.client_id, secret),  # type: ignore[attr-defined]
+        timeout=30,
+    )
+    answer.raise_for_status()
+    session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+    return session
