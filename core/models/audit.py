@@ -16,7 +16,7 @@ class AuditEvent(models.Model):
     occurred_at = models.DateTimeField()
     action = models.CharField(max_length=80)
     actor_id = models.CharField(max_length=64)
-    actor_role = models.CharField(max_length=32)
+    actor_role = models.CharField(max_length=200)
     controller_id = models.UUIDField(null=True)
     trail_id = models.UUIDField(null=True)
     erasure_id = models.UUIDField(null=True)

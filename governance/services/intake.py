@@ -216,9 +216,7 @@ def read_case_records(
     subjects.require_live(controller_id=controller_id, subject_id=subject_id)
     _require_case(controller_id, subject_id, request_id)
     records = reading.custody_read(controller_id=controller_id, subject_id=subject_id)
-    _audit_read(
-        controller_id, subject_id, len(records), actor=actor, now=now, request_id=request_id
-    )
+    _audit_read(controller_id, subject_id, len(records), actor=actor, now=now)
     return records
 
 
@@ -244,7 +242,7 @@ def read_versions(
     found = reading.versions(controller_id=controller_id, record_id=record_id)
     if not found:
         raise RecordNotFound
-    _audit_read(controller_id, first[0], len(found), actor=actor, now=now, request_id=request_id)
+    _audit_read(controller_id, first[0], len(found), actor=actor, now=now)
     return found
 
 
@@ -267,9 +265,12 @@ def _audit_read(
     *,
     actor: Actor,
     now: datetime,
-    request_id: UUID | None = None,
 ) -> None:
-    """Record who read; before anything is handed out, and refused once the subject is fenced."""
+    """Record who read; before anything is handed out, and refused once the subject is fenced.
+
+    The case that permitted it is checked and not named: an event with a trail and a request
+    would lead from the case, which outlives the erasure, back to the person's trail.
+    """
     with unit_of_work():
         subject = subjects.require_live(controller_id=controller_id, subject_id=subject_id)
         audit.record(
@@ -278,6 +279,5 @@ def _audit_read(
             controller_id=controller_id,
             now=now,
             trail_id=subject.trail_id,
-            request_id=request_id,
             details={"records": count},
         )

@@ -70,7 +70,9 @@ def read(
     cursor = None
     if page.last is not None:
         cursor = lease_cursor.seal(page.last, lease_id=wanted.lease_id, split=wanted.split)
-    return Sent(b"".join(_lines(wanted, page.rows)), len(page.rows), cursor), page.last
+    body = b"".join(_lines(wanted, page.rows))
+    page.require_in_time()
+    return Sent(body, len(page.rows), cursor), page.last
 
 
 def _disclose(lease_id: UUID, rows: Sequence[PageRow], *, now: datetime) -> None:

@@ -51,9 +51,9 @@ class Installation:
             "LETHE_PUBLIC_URL": self.addresses.url,
             "LETHE_STREAM_URL": self.addresses.stream_url,
             # What an erasure outwaits; the defaults are for networks and long pages.
-            "LETHE_PAGE_DEADLINE": _SHORT,
+            "LETHE_PAGE_DEADLINE": "2",
             "LETHE_DEK_CACHE": _SHORT,
-            "LETHE_VAULT_TIMEOUT": "5",
+            "LETHE_VAULT_TIMEOUT": "3",
             "LETHE_SWEEP_EVERY": "1",
             "LETHE_LOG_LEVEL": "INFO" if process in _SERVERS else "WARNING",
             **self.key_store,
