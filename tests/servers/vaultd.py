@@ -16,7 +16,7 @@ from vault.adapters.hashicorp.client import Client
 from vault.adapters.hashicorp.custodian import HashicorpCustodian
 from vault.adapters.hashicorp.hasher import HashicorpHasher, HashicorpWrappingKeys
 from vault.adapters.hashicorp.layout import Layout
-from vault.adapters.hashicorp.setup import ROLES, Administration
+from vault.adapters.hashicorp.setup import Administration
 from vault.adapters.hashicorp.signer import HashicorpSigner
 from vault.adapters.hashicorp.transport import Answer, Request, Transport
 
@@ -79,17 +79,14 @@ class VaultServer:
 
     def remove(self) -> None:
         """Take everything of ours out of a Vault that goes on living."""
-        layout = self.layout
-        for mount in (
-            layout.shares, layout.marker, layout.wrap, layout.custody, layout.lookup, layout.sign,
-        ):  # fmt: skip
-            self.admin("DELETE", f"sys/mounts/{mount}")
-        for role in (*ROLES, STREAM):
-            self.admin("DELETE", f"auth/approle/role/{layout.prefix}{role}")
-        names = self.admin("LIST", "sys/policies/acl").data()["keys"]
-        for name in names:
-            if name.startswith(layout.prefix):
-                self.admin("DELETE", f"sys/policies/acl/{name}")
+        prefix = self.layout.prefix
+        for mount in self.admin("GET", "sys/mounts").data():
+            if mount.startswith(prefix):
+                self.admin("DELETE", f"sys/mounts/{mount}")
+        for folder in ("auth/approle/role", "sys/policies/acl"):
+            for name in self.admin("LIST", folder).data()["keys"]:
+                if name.startswith(prefix):
+                    self.admin("DELETE", f"{folder}/{name}")
 
 
 def program() -> Path:

@@ -105,7 +105,7 @@ class Keyring:
     def kids(self, *, controller_id: UUID) -> Sequence[bytes]:
         """See `KeyInventory`."""
         folder = self._directory / "shares" / str(controller_id)
-        return [bytes.fromhex(path.name) for path in folder.glob("*/*")]
+        return [bytes.fromhex(path.name) for path in folder.glob("*/[!.]*")]
 
     def tags(self, *, key: str, values: Sequence[bytes]) -> list[bytes]:
         """See `LookupHasher`; raises ValueError for an unknown key."""
