@@ -51,52 +51,55 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64  # or the kernel lets some of many connections at once wait
 
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.requests: list[tuple[str, str]] = []
+        super().__init__(("127.0.0.1", 0), Handler)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        self._handle()
+
+    def do_POST(self) -> None:
+        self._handle()
+
+    def _handle(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        path = self.path.removeprefix("/v1/")
+        if path == "auth/approle/login":
+            auth = {"client_token": "hvs.scripted", "lease_duration": 900}
+            self._answer(200, {"auth": auth})
+            return
+        self.server.requests.append((self.command, path))
+        answer = self.server.script(self.command, path)
+        if answer is None:
+            self.close_connection = True
+        else:
+            self._answer(*answer)
+
+    def _answer(self, status: int, body: object) -> None:
+        content = orjson.dumps(body)
+        self.send_response(status)
+        if isinstance(body, dict) and "location" in body:
+            self.send_header("Location", body["location"])
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
 
 class ScriptedServer:
     """A server on loopback that logs any process in and follows a script for the rest."""
 
     def __init__(self, script: Script) -> None:
-        self.requests: list[tuple[str, str]] = []
-        self.tokens: list[str | None] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                self._handle()
-
-            def do_POST(self) -> None:
-                self._handle()
-
-            def _handle(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                path = self.path.removeprefix("/v1/")
-                if path == "auth/approle/login":
-                    auth = {"client_token": "hvs.scripted", "lease_duration": 900}
-                    self._answer(200, {"auth": auth})
-                    return
-                outer.requests.append((self.command, path))
-                outer.tokens.append(self.headers.get("X-Vault-Token"))
-                answer = script(self.command, path)
-                if answer is None:
-                    self.close_connection = True
-                else:
-                    self._answer(*answer)
-
-            def _answer(self, status: int, body: object) -> None:
-                content = orjson.dumps(body)
-                self.send_response(status)
-                if isinstance(body, dict) and "location" in body:
-                    self.send_header("Location", body["location"])
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(script)
+        self.requests = self._server.requests
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
     @contextmanager
