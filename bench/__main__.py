@@ -69,8 +69,7 @@ def _attach_stream(cast: people.Cast) -> None:
     key = purpose_keys.wrapping_key(cast.purpose_id)
     administration.attach(stream="bench", purposes=[key])
     held = administration.issue("stream-bench").environment()
-    credentials = cast.bench.installation.credentials
-    credentials["stream"] = held  # type: ignore[index]
+    cast.bench.credentials["stream"] = held
     cast.bench.start("stream")
 
 

@@ -29,6 +29,7 @@ def stream_warm(cast: Cast) -> float:
 
     def read(*, learn: bool) -> int:
         from vault.domain import binding
+        from vault.domain.envelope import open_sealed
 
         alias, data_key, record, total = UUID(int=0), UUID(int=0), UUID(int=0), 0
         while True:
@@ -53,7 +54,7 @@ def stream_warm(cast: Cast) -> float:
                 )  # fmt: skip
                 if learn:
                     _learn(keys, row)
-                reading.open_sealed(key=keys[row[1]], binding=bound, sealed=bytes(row[4]))
+                open_sealed(key=keys[row[1]], binding=bound, sealed=bytes(row[4]))
             total += len(rows)
             if len(rows) < reading.PAGE_ROWS:
                 return total
@@ -95,7 +96,12 @@ def key_store(cast: Cast) -> dict[str, float]:
     paths = [read(shares._layout.share("data", ref)) for ref in refs]  # noqa: SLF001
     reads = median(rate(_KEYS, lambda: shares._client.send(paths)) for _ in range(3))  # noqa: SLF001
     eraser = HashicorpCustodian(cast.bench.client("eraser"), Layout())
-    destroyed = rate(_KEYS, lambda: (eraser.destroy_shares(refs), eraser.read_destruction(refs)))
+
+    def destroy() -> None:
+        eraser.destroy_shares(refs)
+        eraser.read_destruction(refs)
+
+    destroyed = rate(_KEYS, destroy)
     return {"created": created, "read": reads, "destroyed": destroyed}
 
 

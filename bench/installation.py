@@ -4,7 +4,7 @@ import os
 import shutil
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ class Bench:
     """A running installation; `environment` gives the variables of one process."""
 
     installation: Installation
+    credentials: dict[str, Mapping[str, str]]
     administration: Administration
     supervisor: Supervisor
     folder: Path
@@ -51,7 +52,7 @@ class Bench:
 
     def client(self, process: str) -> Client:
         """A connection to the key store with another process's credential."""
-        held = self.installation.credentials[process]
+        held = self.credentials[process]
         return Client(
             address=self.installation.key_store["LETHE_VAULT_ADDR"],
             role_id=held["LETHE_VAULT_ROLE_ID"],
@@ -94,7 +95,9 @@ def running() -> Iterator[Bench]:
         )
         administration.install(pool=_POOL)
         store.audit_to(folder / "vault-audit.log", token=keys.root)
-        credentials = {role: administration.issue(role).environment() for role in _ROLES}
+        credentials: dict[str, Mapping[str, str]] = {
+            role: administration.issue(role).environment() for role in _ROLES
+        }
         installation = Installation(
             addresses=Addresses(_PROJECT, folder, free_port(), free_port()),
             postgres=server,
@@ -103,8 +106,8 @@ def running() -> Iterator[Bench]:
         )
         supervisor = Supervisor(folder / "logs", on_death=_say_death)
         stack.callback(supervisor.stop)
-        bench = Bench(installation, administration, supervisor, folder)
-        os.environ.update(bench.environment("command") | credentials["web"])
+        bench = Bench(installation, credentials, administration, supervisor, folder)
+        os.environ.update({**bench.environment("command"), **credentials["web"]})
         _set_up_django(bench)
         yield bench
 

@@ -2,7 +2,7 @@
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -36,7 +36,7 @@ def document(random_: random.Random, number: int) -> dict[str, object]:
     return {"text": random_.randbytes(_FILL // 2).hex(), "n": number}
 
 
-def lines(items: Iterator[dict[str, object]]) -> bytes:
+def lines(items: Iterable[Mapping[str, object]]) -> bytes:
     """NDJSON."""
     return b"".join(json.dumps(item, separators=(",", ":")).encode() + b"\n" for item in items)
 
