@@ -15,9 +15,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
 
+from config.local import file_transport
+
 
 def build(*, broker_dir: Path) -> Celery:
     """The application, made current; `broker_dir` serves the filesystem transport only."""
+    file_transport.register()
     made = Celery("lethe")
     made.conf.update(
         broker_url=settings.LETHE_BROKER_URL,
