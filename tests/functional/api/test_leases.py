@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from accounts.models import APIClient
 from core import runtime
 from core.ids import PublicId
 from core.models import AuditEvent
@@ -243,9 +244,7 @@ class TestCloseLease:
 
 def _client_of(study: Study) -> object:
     """The client behind a token made anew, since the first one's has run out."""
-    from accounts.models import APIClient
-
-    assert study.pipeline
+    assert study.pipeline is not None
     return APIClient.objects.filter(kind="pipeline").latest("created").pk
 
 
