@@ -67,8 +67,7 @@ class TestStreamProcess:
             "INSERT INTO vault_keygrant DEFAULT VALUES",
         ],
     )
-    def test_can_write_nothing_else(self, study: Study, settings: Settings, statement: str) -> None:
-        assert study
+    def test_can_write_nothing_else(self, settings: Settings, statement: str) -> None:
         with (
             stream_process(settings),
             pytest.raises(DatabaseError) as caught,
