@@ -56,17 +56,9 @@ def share(number: int, state: str = "destroyed") -> dict[str, Any]:
     }
 
 
-def predicate() -> dict[str, Any]:
+def timeline() -> dict[str, str]:
     at = "2026-03-09T10:00:0{}.000000Z".format
     return {
-        "certificate_id": _id("crt", "a"),
-        "kind": "interim",
-        "erasure_id": _id("ers", "b"),
-        "controller_id": _id("ctl", "c"),
-        "legal_ground": "art17-1-b",
-        "scope": {"kind": "subject"},
-        "effect": EFFECT_TEXTS["destroyed"],
-        "method": {"custodian": "hashicorp", "share_bits": 256},
         "requested_at": "2026-03-05T09:00:00.000000Z",
         "decided_at": "2026-03-06T09:00:00.000000Z",
         "fenced_at": at(0),
@@ -76,6 +68,20 @@ def predicate() -> dict[str, Any]:
         "swept_at": at(4),
         "verified_at": at(5),
         "issued_at": at(6),
+    }
+
+
+def predicate() -> dict[str, Any]:
+    return {
+        "certificate_id": _id("crt", "a"),
+        "kind": "interim",
+        "erasure_id": _id("ers", "b"),
+        "controller_id": _id("ctl", "c"),
+        "legal_ground": "art17-1-b",
+        "scope": {"kind": "subject"},
+        "effect": EFFECT_TEXTS["destroyed"],
+        "method": {"custodian": "hashicorp", "share_bits": 256},
+        **timeline(),
         "nodes": [{"node": "node-1", "state": "read"}],
         "shares": [share(1), share(2)],
         "leases_open_at_fence": 1,
