@@ -36,8 +36,15 @@ class Supervisor:
     `on_death(name, status, log)` is called once, from a thread, for each that ends by itself.
     """
 
-    def __init__(self, log_dir: Path, *, on_death: Callable[[str, int, Path], None]) -> None:
-        self._log_dir, self._on_death = log_dir, on_death
+    def __init__(
+        self,
+        log_dir: Path,
+        *,
+        on_death: Callable[[str, int, Path], None],
+        grace: float = _GRACE,
+    ) -> None:
+        """`grace` is how many seconds programs have to end when they are asked to."""
+        self._log_dir, self._on_death, self._grace = log_dir, on_death, grace
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -79,7 +86,7 @@ class Supervisor:
             self._running.clear()
         for child in children:
             _signal(child, signal.SIGTERM)
-        ends_at = time.monotonic() + _GRACE
+        ends_at = time.monotonic() + self._grace
         for child in children:
             try:
                 child.wait(timeout=max(0.1, ends_at - time.monotonic()))

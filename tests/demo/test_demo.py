@@ -1,0 +1,131 @@
+"""The demo as a newcomer starts it, on a part of the table."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from config.local.addresses import free_port
+from tests.architecture.tree import ROOT
+
+CHAPTERS = [
+    "1. What is kept, and what it may be read for",
+    "2. Records go in",
+    "3. People decide about health-research",
+    "4. A pipeline reads, for one purpose",
+    "5. Somebody withdraws while the pipeline is reading",
+    "6. Somebody asks for erasure",
+    "7. The same reads again",
+    "8. The old backup",
+    "9. The certificate",
+]
+
+
+def _environment(folder: Path, **more: str) -> Mapping[str, str]:
+    """A newcomer's: nothing of the test run's own settings."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name == "LETHE_CACHE"
+        or not name.startswith(("LETHE_", "DATABASE_", "DJANGO_", "VAULT_"))
+    }
+    return {
+        **kept,
+        "LETHE_DEMO_DIR": str(folder),
+        "LETHE_DEMO_PORT": str(free_port()),
+        "LETHE_DEMO_STREAM_PORT": str(free_port()),
+        "LETHE_DEMO_ROWS": "120",
+        **more,
+    }
+
+
+def _start(environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "config.local.demo"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def _play(environment: Mapping[str, str]) -> tuple[int, str]:
+    demo = _start(environment)
+    said, _ = demo.communicate(timeout=280)
+    return demo.returncode, said
+
+
+@pytest.mark.long
+class TestDemo:
+    def test_tells_its_story_twice_in_a_row_and_ends_with_zero(self, tmp_path: Path) -> None:
+        environment = _environment(tmp_path / "demo", LETHE_DEMO_EXIT="1")
+        for _ in range(2):
+            status, said = _play(environment)
+
+            assert status == 0, said
+            lines = said.splitlines()
+            assert [line for line in lines if line in CHAPTERS] == CHAPTERS, said
+            assert "  Their records, read by the source: 410 erased" in lines
+            assert "  VALID: interim erasure certificate." in lines
+            assert "ended with status" not in said
+            if os.environ.get("LETHE_TEST_REQUIRE") == "1":
+                assert "Key store: HashiCorp Vault" in said
+        certificate = json.loads((tmp_path / "demo" / "certificate.json").read_text())
+        assert certificate["envelope"]["signatures"]
+
+    def test_tells_it_on_the_keyring_with_a_warning(self, tmp_path: Path) -> None:
+        nothing_built = {"LETHE_CACHE": str(tmp_path / "cache"), "PATH": "/usr/bin:/bin"}
+        status, said = _play(_environment(tmp_path / "demo", LETHE_DEMO_EXIT="1", **nothing_built))
+
+        assert status == 0, said
+        assert "This is a stand-in" in said
+
+    def test_stays_up_until_ctrl_c_and_leaves_nothing_running(self, tmp_path: Path) -> None:
+        environment = _environment(tmp_path / "demo")
+        demo = _start(environment)
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "Ctrl-C" in line:
+                break
+        port = int(environment["LETHE_DEMO_PORT"])
+        with socket.create_connection(("127.0.0.1", port), timeout=5):
+            pass
+
+        demo.send_signal(signal.SIGINT)
+
+        assert demo.wait(timeout=60) == 0
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5)
+
+
+class TestTrouble:
+    def test_is_said_in_one_line_when_a_port_is_in_use(self, tmp_path: Path) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            status, said = _play(_environment(tmp_path, LETHE_DEMO_STREAM_PORT=port))
+
+        assert status == 1
+        assert said.splitlines() == [
+            f"Port {port} is in use. Choose another: LETHE_DEMO_STREAM_PORT=<port> make demo"
+        ]
+
+    def test_is_said_in_one_line_when_a_vault_has_no_token(self, tmp_path: Path) -> None:
+        given = {"LETHE_VAULT_ADDR": "http://127.0.0.1:9", "LETHE_DEMO_EXIT": "1"}
+        status, said = _play(_environment(tmp_path / "demo", **given))
+
+        assert status == 1
+        assert said.splitlines()[-1].startswith("LETHE_VAULT_ADDR is set; also set VAULT_TOKEN")
+
+    def test_is_said_in_one_line_when_a_port_is_no_number(self, tmp_path: Path) -> None:
+        status, said = _play(_environment(tmp_path, LETHE_DEMO_PORT="http"))
+
+        assert (status, said) == (1, "LETHE_DEMO_PORT must be a port number.\n")
