@@ -96,7 +96,7 @@ def _follow(scene: Scene, request: str) -> None:
     def look() -> bool | None:
         shown = succeed(officer.get(f"/requests/{request}"))
         erasure = shown["erasure"] or {}
-        for state in (str(shown["state"]), str(erasure.get("state", ""))):
+        for state in (str(erasure.get("state", "")), str(shown["state"])):
             if state and state not in seen:
                 seen.append(state)
                 terminal.show("State", state)
@@ -168,9 +168,13 @@ def _certificate(scene: Scene, request: str) -> None:
     addresses = scene.installation.addresses
     target = addresses.folder / "certificate.json"
     target.write_text(json.dumps(document, indent=2), encoding="utf-8")
-    terminal.say(f"$ python -m contracts.verifier {_short(target, addresses.project)}")
+    keys = addresses.folder / "lethe-keys.json"
+    published = requests.get(f"{addresses.url}/.well-known/lethe-keys", timeout=30)
+    keys.write_bytes(published.content)
+    shown = [_short(path, addresses.project) for path in (keys, target)]
+    terminal.say(f"$ python -m contracts.verifier --keys {shown[0]} {shown[1]}")
     done = subprocess.run(
-        [sys.executable, "-m", "contracts.verifier", str(target)],
+        [sys.executable, "-m", "contracts.verifier", "--keys", str(keys), str(target)],
         cwd=addresses.project,
         capture_output=True,
         text=True,
