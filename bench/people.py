@@ -71,7 +71,7 @@ def make(bench: Bench) -> Cast:
     other = Actor("psn_other", "compliance-officer", controller.id, person_id=uuid4())
     purposes.activate(controller_id=controller.id, purpose_id=purpose.id, actor=other, now=now)
     scopes = {
-        "source": ["subjects:write", "records:write", "records:read", "consent:write"],
+        "source": ["records:write", "records:read", "consent:write"],
         "pipeline": [purpose_scope(purpose.id)],
     }
     secrets = {

@@ -10,13 +10,11 @@ from core.ids import PublicId
 from governance.models import Purpose
 
 FIXED = {
-    "subjects:write": "Create and look up data subjects",
-    "records:write": "Put records in",
+    "records:write": "Create data subjects and put their records in",
     "records:read": "Read the records that this source put in",
     "consent:write": "Pass decisions of consent on",
     "consent:read": "Read decisions of consent",
     "requests:write": "Forward requests of data subjects",
-    "registry:read": "Read categories and purposes",
     "registry:write": "Change categories and purposes",
 }
 #: What a person's token carries; programs cannot ask for it (see accounts.oauth).
