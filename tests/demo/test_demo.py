@@ -58,11 +58,12 @@ def _start(environment: Mapping[str, str]) -> subprocess.Popen[str]:
 
 def _play(environment: Mapping[str, str]) -> tuple[int, str]:
     demo = _start(environment)
-    said, _ = demo.communicate(timeout=280)
+    said, _ = demo.communicate(timeout=420)
     return demo.returncode, said
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 class TestDemo:
     def test_tells_its_story_twice_in_a_row_and_ends_with_zero(self, tmp_path: Path) -> None:
         environment = _environment(tmp_path / "demo", LETHE_DEMO_EXIT="1")
@@ -100,7 +101,7 @@ class TestDemo:
 
         demo.send_signal(signal.SIGINT)
 
-        assert demo.wait(timeout=60) == 0
+        assert demo.wait(timeout=120) == 0
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), timeout=5)
 

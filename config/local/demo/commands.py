@@ -26,6 +26,7 @@ def run(
         capture_output=True,
         text=True,
         check=False,
+        start_new_session=True,
     )
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no error was printed"])[-1]

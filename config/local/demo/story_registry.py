@@ -82,7 +82,13 @@ def _import(scene: Scene, table: Table) -> None:
         "DEMO_SOURCE_SECRET": scene.source_credentials.secret,
     }
     scene.terminal.say(f"$ manage.py import_records --csv {table.csv.name} …")
-    done = subprocess.run(command, cwd=addresses.project, env=environment, check=False)
+    done = subprocess.run(
+        command,
+        cwd=addresses.project,
+        env=environment,
+        check=False,
+        start_new_session=True,  # Ctrl-C is ours to answer
+    )
     if done.returncode != 0:
         raise StoryFailed(f"import_records ended with {done.returncode}")
 
