@@ -41,6 +41,8 @@ def main() -> int:
     except KeyboardInterrupt:
         terminal.console.print("Stopped.")
         return _STOPPED
+    finally:
+        terminal.console.show_cursor()  # a progress bar that was cut short has hidden it
     return 0
 
 
