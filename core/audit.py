@@ -40,7 +40,7 @@ class Event:
 
 
 @requires_unit_of_work
-def record(  # noqa: PLR0913 - an event has this many facets; `Event` carries them in batches
+def record(
     *,
     action: str,
     actor: Actor,
