@@ -1,6 +1,6 @@
 """A small cast for tests of vault: one controller, subjects, a purpose with a wrapping key."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,6 +11,7 @@ from core import clock, runtime
 from core.actors import Actor
 from core.unit_of_work import unit_of_work
 from tests.fakes.custodian import FakeCustodian, FakeSigner
+from tests.servers.roles import EveryProcess
 from vault.adapters import directory_journal
 from vault.domain.lookup import Reference
 from vault.services import grants, key_cache, purpose_keys, sealing, subjects
@@ -25,6 +26,7 @@ class World:
     """Ids and short verbs; each verb is one call of the service it names."""
 
     custodian: FakeCustodian = field(default_factory=FakeCustodian)
+    pool: Sequence[str] = ()
     controller_id: UUID = field(default_factory=uuid4)
     source_id: UUID = field(default_factory=uuid4)
     purpose_id: UUID = field(default_factory=uuid4)
@@ -79,7 +81,7 @@ class World:
         return outcome
 
     def purpose_key(self) -> str:
-        purpose_keys.register(self.custodian.available())
+        purpose_keys.register(self.pool or self.custodian.available())
         with unit_of_work():
             return purpose_keys.assign(
                 controller_id=self.controller_id, purpose_id=self.purpose_id, now=self.now
@@ -111,18 +113,19 @@ class World:
 
 
 @contextmanager
-def world(journal_dir: Path) -> Iterator[World]:
-    """Bind the fakes to the ports for the length of the block."""
-    made = World()
+def world(journal_dir: Path, store: EveryProcess | None = None) -> Iterator[World]:
+    """Bind the fakes, or a real store, to the ports for the length of the block."""
+    made = World(pool=store.available() if store else ())
+    keys = store or made.custodian
     clock.move(ahead=timedelta(0))
     key_cache.cache().clear()
     journal, mirror = journal_dir / "journal", journal_dir / "mirror"
     directory_journal.found(journal, mirrors=[mirror], now=clock.now(), journal_id=uuid4())
     with runtime.override(
-        custodian=made.custodian,
-        hasher=made.custodian,
-        inventory=made.custodian,
-        wrapping_keys=made.custodian,
+        custodian=keys,
+        hasher=keys,
+        inventory=keys,
+        wrapping_keys=keys,
         signer=FakeSigner(),
         journal=directory_journal.DirectoryJournal(journal, mirrors=[mirror]),
         participants=[],
