@@ -1,5 +1,6 @@
 """Runs the processes of an installation on one machine, for trying it: logs, watch, one stop."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -93,6 +94,8 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 _signal(child, signal.SIGKILL)
                 child.wait()
+            with contextlib.suppress(ProcessLookupError):  # workers that outlived their parent
+                os.killpg(child.pid, signal.SIGKILL)
 
     def _watch_all(self) -> None:
         while not self._stopping.wait(_POLL):
