@@ -1,7 +1,7 @@
 import os
 import sys
-import time
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
