@@ -30,7 +30,10 @@ class DataKey(models.Model):
                 fields=["share", "category_id"], name="one_data_key_per_share_and_category"
             )
         ]
-        triggers = [triggers.share_live()]
+        triggers = [
+            triggers.share_live(),
+            triggers.fixed("subject_id", "category_id", "share_id"),
+        ]
 
 
 class CustodyGrant(models.Model):
@@ -41,7 +44,7 @@ class CustodyGrant(models.Model):
     wrapped = models.BinaryField()
 
     class Meta:
-        triggers = [triggers.data_key_live()]
+        triggers = [triggers.data_key_live(), triggers.fixed("data_key_id", "subject_id")]
 
 
 class Alias(models.Model):
@@ -64,7 +67,11 @@ class Alias(models.Model):
             )
         ]
         indexes = [models.Index(fields=["purpose_id", "id"], name="alias_by_purpose")]
-        triggers = [triggers.subject_live()]
+        triggers = [
+            triggers.subject_live(),
+            triggers.fixed("subject_id", "purpose_id"),
+            triggers.counter_rises(),
+        ]
 
 
 class KeyGrant(models.Model):
@@ -89,4 +96,10 @@ class KeyGrant(models.Model):
         indexes = [
             models.Index(fields=["purpose_id", "alias", "category_id"], name="grant_in_page_order")
         ]
-        triggers = [triggers.ground_current()]
+        triggers = [
+            triggers.ground_current(),
+            triggers.fixed(
+                "data_key_id", "purpose_id", "subject_id", "category_id", "alias_id", "share_id",
+                "ground", "counter",
+            ),
+        ]  # fmt: skip

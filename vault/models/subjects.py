@@ -26,7 +26,11 @@ class Subject(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["controller_id", "id"], name="subject_by_controller")]
-        triggers = [triggers.not_back("erased")]
+        triggers = [
+            triggers.not_back("erased"),
+            triggers.fence_holds(),
+            triggers.fixed("controller_id"),
+        ]
 
 
 class KeyShare(models.Model):
@@ -50,4 +54,8 @@ class KeyShare(models.Model):
                 name="one_open_share_per_subject_and_group",
             )
         ]
-        triggers = [triggers.subject_live(), triggers.not_back("destroyed", "absent")]
+        triggers = [
+            triggers.subject_live(),
+            triggers.not_back("destroyed", "absent"),
+            triggers.fixed("subject_id", "controller_id"),
+        ]

@@ -86,6 +86,54 @@ def not_back(*finals: str) -> pgtrigger.Trigger:
     )
 
 
+def fixed(*columns: str) -> pgtrigger.Trigger:
+    """`columns` never change: an UPDATE must not make of one row what INSERT would refuse."""
+    changed = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
+    return pgtrigger.Trigger(
+        name="fixed",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update,
+        func=f"""
+    IF {changed} THEN
+        RAISE EXCEPTION 'illegal move: the row belongs to something else' USING ERRCODE = 'LT002';
+    END IF;
+    RETURN NEW;
+""",
+    )
+
+
+def counter_rises() -> pgtrigger.Trigger:
+    """An alias never returns to an earlier counter, at which a withdrawn grant would match."""
+    return pgtrigger.Trigger(
+        name="counter_rises",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update,
+        func="""
+    IF NEW.counter < OLD.counter THEN
+        RAISE EXCEPTION 'illegal move: the counter falls' USING ERRCODE = 'LT002';
+    END IF;
+    RETURN NEW;
+""",
+    )
+
+
+def fence_holds() -> pgtrigger.Trigger:
+    """A fenced subject lives again only when its shredding was cancelled."""
+    return pgtrigger.Trigger(
+        name="fence_holds",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update,
+        func="""
+    IF OLD.state = 'fenced' AND NEW.state = 'live' AND EXISTS (
+        SELECT 1 FROM vault_shredding d WHERE d.subject_id = OLD.id AND d.state <> 'cancelled')
+    THEN
+        RAISE EXCEPTION 'illegal move: an erasure is running' USING ERRCODE = 'LT002';
+    END IF;
+    RETURN NEW;
+""",
+    )
+
+
 SHRED_BLOCKED = """
     SELECT 1 FROM vault_shredlock l JOIN vault_subject s ON s.id = NEW.subject_id
     WHERE l.lifted_at IS NULL AND l.controller_id = s.controller_id AND (

@@ -147,12 +147,12 @@ def cancel(*, erasure_id: UUID, actor: Actor, now: datetime) -> None:
         return
     if shredding.state not in CANCELLABLE:
         raise TooLate(erasure_id=str(erasure_id))
+    shredding.state, shredding.cancelled_at = ShreddingState.CANCELLED, now
+    shredding.save(update_fields=["state", "cancelled_at"])
     Subject.objects.filter(id=shredding.subject_id).update(state=SubjectState.LIVE, erasure_id=None)
     KeyShare.objects.filter(
         shreddingshare__shredding=shredding, shreddingshare__was_live=True
     ).update(state=ShareState.LIVE, retired_at=None)
-    shredding.state, shredding.cancelled_at = ShreddingState.CANCELLED, now
-    shredding.save(update_fields=["state", "cancelled_at"])
     audit.record(
         action="vault.shredding.cancelled",
         actor=actor,

@@ -87,6 +87,7 @@ SELECT g.alias_id, g.data_key_id, r.record_id, r.version, r.ciphertext, g.catego
        g.subject_id, s.controller_id, s.trail_id, g.wrapped, k.kid, k.cluster
 FROM vault_keygrant g
 JOIN vault_alias a ON a.id = g.alias_id AND a.ground = g.ground AND a.counter = g.counter
+  AND a.purpose_id = g.purpose_id AND a.subject_id = g.subject_id
 JOIN vault_keyshare k ON k.kid = g.share_id AND k.state = 'live'
 JOIN vault_subject s ON s.id = g.subject_id AND s.state = 'live'
 JOIN vault_sealedrecord r ON r.data_key_id = g.data_key_id AND r.is_current
