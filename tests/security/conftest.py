@@ -1,5 +1,6 @@
-"""The cast of the API suites, and ways to act as each role of the database."""
+"""The cast of the API suites, and the small world of the vault suites."""
 
 from tests.functional.api.conftest import cast, clinic, insurer, study
+from tests.integration.vault.conftest import world
 
-__all__ = ["cast", "clinic", "insurer", "study"]
+__all__ = ["cast", "clinic", "insurer", "study", "world"]
