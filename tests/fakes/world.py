@@ -32,6 +32,7 @@ class World:
     purpose_id: UUID = field(default_factory=uuid4)
     category: CategoryRef = field(default_factory=lambda: CategoryRef(uuid4(), "main"))
     ahead: timedelta = timedelta(0)
+    journal: directory_journal.DirectoryJournal = field(init=False)
 
     @property
     def now(self) -> datetime:
@@ -121,14 +122,16 @@ def world(journal_dir: Path, store: EveryProcess | None = None) -> Iterator[Worl
     key_cache.cache().clear()
     journal, mirror = journal_dir / "journal", journal_dir / "mirror"
     directory_journal.found(journal, mirrors=[mirror], now=clock.now(), journal_id=uuid4())
+    made.journal = directory_journal.DirectoryJournal(journal, mirrors=[mirror])
     with runtime.override(
         custodian=keys,
         hasher=keys,
         inventory=keys,
         wrapping_keys=keys,
         signer=FakeSigner(),
-        journal=directory_journal.DirectoryJournal(journal, mirrors=[mirror]),
+        journal=made.journal,
         participants=[],
     ):
         yield made
+    made.journal.close()
     key_cache.cache().clear()

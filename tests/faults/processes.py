@@ -1,0 +1,62 @@
+"""The product's own processes as subprocesses of a test, on the test's database and Vault."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from django.db import connections
+
+from tests.servers.vaultd import VaultServer
+
+_PROJECT = Path(__file__).resolve().parents[2]
+_PATIENCE = 60
+
+
+class Processes:
+    """Runs `manage.py sweep QUEUE` as eraser or attester, with that process's credential only."""
+
+    def __init__(self, server: VaultServer, folder: Path) -> None:
+        self._server, self._folder = server, folder
+        self._credentials = {
+            role: server.administration.issue(role).environment()
+            for role in ("web", "eraser", "attester")
+        }
+
+    def sweep(self, process: str, queue: str, *, kill_at: str | None = None) -> int:
+        """Run what is due, and return the exit status; negative when a signal ended it."""
+        environment = self._environment(process)
+        if kill_at is not None:
+            environment["LETHE_KILL_AT"] = kill_at
+        done = subprocess.run(
+            [sys.executable, "manage.py", "sweep", queue],
+            cwd=_PROJECT,
+            env=environment,
+            check=False,
+            capture_output=True,
+            timeout=_PATIENCE,
+        )
+        assert done.returncode in {0, -signal.SIGKILL}, done.stderr.decode()[-2000:]
+        return done.returncode
+
+    def _environment(self, process: str) -> dict[str, str]:
+        settings = connections["default"].settings_dict
+        inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        return {
+            **inherited,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+            "LETHE_DEVELOPMENT": "1",
+            "LETHE_PROCESS": process,
+            "DATABASE_URL": (
+                f"postgresql://{settings['USER']}@/{settings['NAME']}?host={settings['HOST']}"
+            ),
+            "LETHE_KEY_STORE": "hashicorp",
+            "LETHE_VAULT_ADDR": self._server.address,
+            "LETHE_VAULT_PREFIX": self._server.layout.prefix,
+            "LETHE_STATE_DIR": str(self._folder / "state"),
+            "LETHE_JOURNAL_DIR": str(self._folder / "journal"),
+            "LETHE_JOURNAL_MIRRORS": str(self._folder / "mirror"),
+            "LETHE_EFFECT_LEASE": "1",
+            **self._credentials[process],
+        }
