@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Max
 
 from contracts.verifier.schema import CERTIFICATE_TYPE, EFFECT_TEXTS, FILE_TYPE, SHARE_TEXTS
-from core import audit, dsse, ids, runtime
+from core import audit, dsse, failpoints, ids, runtime
 from core.actors import process_actor
 from core.canonical import instant
 from core.errors import Conflict, IntegrityViolation, NotFound
@@ -94,6 +94,7 @@ def issue(*, erasure_id: UUID, now: datetime) -> Certificate:
         "format": FILE_TYPE,
         "envelope": dsse.envelope(statement, signer=signer),
     }
+    failpoints.reach("governance.certificate.signed")
     return _store(certificate, request, keys, now=now)
 
 

@@ -15,7 +15,7 @@ _PATIENCE = 60
 
 
 class Processes:
-    """Runs `manage.py sweep QUEUE` as eraser or attester, with that process's credential only."""
+    """Runs commands as web, eraser or attester, each with that process's credential only."""
 
     def __init__(self, server: VaultServer, folder: Path) -> None:
         self._server, self._folder = server, folder
@@ -26,19 +26,26 @@ class Processes:
 
     def sweep(self, process: str, queue: str, *, kill_at: str | None = None) -> int:
         """Run what is due, and return the exit status; negative when a signal ended it."""
-        environment = self._environment(process)
+        return self.run(process, "manage.py", "sweep", queue, kill_at=kill_at).returncode
+
+    def run(
+        self, process: str, *command: str, kill_at: str | None = None, **more: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Python with `command` as `process`, to its end; `more` goes into its environment."""
+        environment = self._environment(process) | more
         if kill_at is not None:
             environment["LETHE_KILL_AT"] = kill_at
         done = subprocess.run(
-            [sys.executable, "manage.py", "sweep", queue],
+            [sys.executable, *command],
             cwd=_PROJECT,
             env=environment,
             check=False,
             capture_output=True,
+            text=True,
             timeout=_PATIENCE,
         )
-        assert done.returncode in {0, -signal.SIGKILL}, done.stderr.decode()[-2000:]
-        return done.returncode
+        assert done.returncode in {0, -signal.SIGKILL}, done.stderr[-2000:]
+        return done
 
     def _environment(self, process: str) -> dict[str, str]:
         settings = connections["default"].settings_dict
@@ -48,6 +55,7 @@ class Processes:
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "LETHE_DEVELOPMENT": "1",
             "LETHE_PROCESS": process,
+            "LETHE_ALLOWED_HOSTS": "testserver",
             "DATABASE_URL": (
                 f"postgresql://{settings['USER']}@/{settings['NAME']}?host={settings['HOST']}"
             ),

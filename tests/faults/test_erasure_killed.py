@@ -36,7 +36,7 @@ ERASER = [
     "vault.sweep.before-commit",
     "vault.shred.after-sweep",
 ]
-ATTESTER = ["vault.attest.read-back", "vault.attest.done"]
+ATTESTER = ["vault.attest.read-back", "vault.attest.done", "governance.certificate.signed"]
 
 
 @pytest.fixture
@@ -89,7 +89,10 @@ def assert_erased_once(
         ).values_list("action", flat=True)
     )
     assert len(steps) == len(set(steps)) == 6
-    kinds = [str(entry.kind) for entry in directory_journal.read_entries(folder / "journal")]
+    journal, mirror = folder / "journal", folder / "mirror"
+    with directory_journal.DirectoryJournal(journal, mirrors=[mirror]) as opened:
+        assert opened.verify() == []
+    kinds = [str(entry.kind) for entry in directory_journal.read_entries(journal)]
     assert kinds[0] == "genesis"
     assert set(kinds[1:]) == {"destruction"}
 
