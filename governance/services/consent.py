@@ -201,9 +201,9 @@ def counts(*, controller_id: UUID, purpose_id: UUID) -> dict[str, int]:
 
     Keys: `subjects`, `given`, `refused`, `withdrawn`, `undecided`.
     """
-    living = Subject.objects.filter(controller_id=controller_id, state="live").exclude(
-        trail_id=None
-    )
+    living = Subject.objects.filter(
+        controller_id=controller_id, state="live", trail_id__isnull=False
+    ).exclude(evidence_public=None)  # what a creation that broke off left: nobody's
     total = living.count()
     latest = (
         ConsentRecord.objects.filter(purpose_id=purpose_id, trail_id__in=living.values("trail_id"))

@@ -271,8 +271,9 @@ def activate_batch(*, version_id: UUID, after: UUID | None, now: datetime) -> UU
     if purpose.current_id != version.id:
         return None
     rows = Subject.objects.filter(
-        controller_id=purpose.controller_id, state=SubjectState.LIVE, id__gt=after or UUID(int=0)
-    ).exclude(trail_id=None)
+        controller_id=purpose.controller_id, state=SubjectState.LIVE, id__gt=after or UUID(int=0),
+        trail_id__isnull=False, evidence_public__isnull=False,
+    )  # fmt: skip
     ids = list(rows.order_by("id").values_list("id", flat=True)[:BATCH])
     if version.lawful_basis == LawfulBasis.CONSENT:
         _end_older_grounds(version, ids, now=now)
