@@ -6,7 +6,7 @@ any transaction, and an effect makes them if that fails, so a key store that is 
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -19,7 +19,7 @@ from governance.domain.law import ConsentDecision, LawfulBasis
 from governance.models import ConsentRecord, PurposeVersion
 from governance.services import consent_records, purposes
 from governance.services.consent_records import Kept
-from vault.errors import CustodianUnavailable, SubjectErased
+from vault.errors import SubjectErased
 from vault.models import Subject
 from vault.services import grants, subjects
 from vault.services.grants import Ground
@@ -91,7 +91,9 @@ def record_many(
     for start in range(0, len(drafts), BATCH):
         batch = drafts[start : start + BATCH]
         versions = _checked_versions(controller_id, batch, now=now)
+        batch = [replace(draft, decided_at=min(draft.decided_at, now)) for draft in batch]
         with unit_of_work():
+            versions = purposes.held_in_force(versions)
             kept = consent_records.keep(controller_id, batch, versions, actor=actor, now=now)
         outcomes += _outcomes(kept, now=now)
     return outcomes
@@ -147,15 +149,23 @@ def _outcomes(
     return [
         one
         if isinstance(one, ServiceError)
-        else ConsentOutcome(one.record, access[one.version.id] if one.ground else "none")
+        else ConsentOutcome(one.record, access[one.version.id] if one.ground else _as_it_was(one))
         for one in kept
     ]
+
+
+def _as_it_was(one: Kept) -> Access:
+    """What an older decision that arrived late left as it was; nothing after a latest one."""
+    if one.is_latest:
+        return "none"
+    ground = grants.current_ground(subject_id=one.subject_id, purpose_id=one.record.purpose_id)
+    return "granted" if ground else "none"
 
 
 def _issue(version: PurposeVersion, grounds: Sequence[Ground], *, now: datetime) -> Access:
     try:
         grants.issue(grounds=grounds, categories=purposes.category_refs(version), now=now)
-    except CustodianUnavailable:
+    except ServiceError:  # the decision is kept; the effect tries again and says what is wrong
         return "pending"
     return "granted"
 

@@ -31,6 +31,8 @@ class Kept:
 
     record: ConsentRecord
     version: PurposeVersion
+    subject_id: UUID
+    is_latest: bool
     ground: Ground | None
 
 
@@ -54,10 +56,11 @@ def keep(
             results.append(version if isinstance(version, ServiceError) else trail)  # type: ignore[arg-type]
             continue
         row = _row(controller_id, draft, version, trail, actor=actor, now=now)
-        if draft.decided_at >= latest.get((trail, draft.purpose_id), draft.decided_at):
+        is_latest = draft.decided_at >= latest.get((trail, draft.purpose_id), draft.decided_at)
+        if is_latest:
             latest[trail, draft.purpose_id] = draft.decided_at
             acts.append(len(results))
-        results.append(Kept(row, version, None))
+        results.append(Kept(row, version, draft.subject_id, is_latest, None))
     _store([result.record for result in results if isinstance(result, Kept)], actor=actor)
     for index in acts:
         done = results[index]

@@ -11,15 +11,24 @@ from uuid import UUID
 
 from core import audit, ids
 from core.actors import Actor
+from core.errors import InvalidInput
 from core.ids import PublicId
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from governance.domain.requests import RequestState
 from governance.models import SubjectRequest
+from governance.services import categories, purposes
 from governance.services import request_steps as steps
 from vault.domain.states import SubjectState
 from vault.errors import SubjectErased, TooLate
 from vault.models import ShredLock
 from vault.services import locks, subjects
+
+
+class ScopeNotYours(InvalidInput):
+    """A hold of a whole controller names that controller."""
+
+    code = "scope-not-yours"
+    text = "A hold on a whole controller names your own."
 
 
 @no_open_transaction
@@ -38,8 +47,7 @@ def place(
     SubjectNotFound, SubjectErased, and TooLate once the destruction was ordered: that refusal
     is recorded.
     """
-    if scope == ShredLock.Scope.SUBJECT:
-        _require_not_erased(controller_id, scope_id)
+    _require_own(controller_id, scope, scope_id)
     try:
         with unit_of_work():
             placed = locks.place(
@@ -67,6 +75,18 @@ def in_force(*, controller_id: UUID) -> list[ShredLock]:
     """The controller's holds that are not lifted, oldest first."""
     rows = ShredLock.objects.filter(controller_id=controller_id, lifted_at=None)
     return list(rows.order_by("placed_at", "id"))
+
+
+def _require_own(controller_id: UUID, scope: ShredLock.Scope, scope_id: UUID) -> None:
+    """A hold that names nothing of the controller would protect nothing, silently."""
+    if scope == ShredLock.Scope.SUBJECT:
+        _require_not_erased(controller_id, scope_id)
+    elif scope == ShredLock.Scope.CATEGORY:
+        categories.get(controller_id=controller_id, category_id=scope_id)
+    elif scope == ShredLock.Scope.PURPOSE:
+        purposes.get(controller_id=controller_id, purpose_id=scope_id)
+    elif scope_id != controller_id:
+        raise ScopeNotYours(field="scope_id")
 
 
 def _require_not_erased(controller_id: UUID, subject_id: UUID) -> None:

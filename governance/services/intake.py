@@ -20,7 +20,7 @@ from governance.services import categories, purposes
 from vault.domain.lookup import Reference
 from vault.errors import SubjectErased
 from vault.models import SealedRecord
-from vault.services import reading, sealing, subjects
+from vault.services import grants, reading, sealing, subjects
 from vault.services.reading import OpenRecord
 from vault.services.sealing import RecordDraft, RecordOutcome
 from vault.services.subjects import Resolved, SubjectDraft, SubjectOutcome
@@ -272,7 +272,8 @@ def _audit_read(
     would lead from the case, which outlives the erasure, back to the person's trail.
     """
     with unit_of_work():
-        subject = subjects.require_live(controller_id=controller_id, subject_id=subject_id)
+        subjects.require_live(controller_id=controller_id, subject_id=subject_id)
+        subject = grants.lock_subject(subject_id)
         audit.record(
             action="governance.records.read",
             actor=actor,

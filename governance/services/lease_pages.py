@@ -1,6 +1,6 @@
 """What a lease streams: pages of NDJSON, each disclosed in the database before it is sent."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -15,7 +15,7 @@ from core.unit_of_work import unit_of_work
 from governance.services import lease_cursor
 from governance.services.lease_cursor import Split
 from vault.services import reading
-from vault.services.reading import PAGE_ROWS, PageRow, Position
+from vault.services.reading import PAGE_ROWS, Page, PageRow, Position
 
 #: Reads every field of a category: its documents pass through as the bytes they were sealed as.
 ALL_FIELDS = "*"
@@ -49,6 +49,7 @@ class Sent:
     body: bytes
     records: int
     cursor: str | None
+    require_in_time: Callable[[], None]
 
 
 def read(
@@ -66,18 +67,20 @@ def read(
         limit=min(limit, PAGE_ROWS),
         split=wanted.split,
     )
-    _disclose(wanted.lease_id, page.rows, now=now)
+    _disclose(wanted.lease_id, page, now=now)
     cursor = None
     if page.last is not None:
         cursor = lease_cursor.seal(page.last, lease_id=wanted.lease_id, split=wanted.split)
     body = b"".join(_lines(wanted, page.rows))
-    page.require_in_time()
-    return Sent(body, len(page.rows), cursor), page.last
+    return Sent(body, len(page.rows), cursor, page.require_in_time), page.last
 
 
-def _disclose(lease_id: UUID, rows: Sequence[PageRow], *, now: datetime) -> None:
-    """One row per person and page, by COPY; a resumed cursor may repeat rows."""
-    trails = {row.trail_id for row in rows}
+def _disclose(lease_id: UUID, page: Page, *, now: datetime) -> None:
+    """One row per person and page, by COPY; a resumed cursor may repeat rows.
+
+    A page that is late discloses nothing: its people may have been swept meanwhile.
+    """
+    trails = {row.trail_id for row in page.rows}
     if not trails:
         return
     with (
@@ -87,6 +90,7 @@ def _disclose(lease_id: UUID, rows: Sequence[PageRow], *, now: datetime) -> None
     ):
         for trail_id in trails:
             copy.write_row((lease_id, trail_id, now))
+        page.require_in_time()
 
 
 def _lines(wanted: Reading, rows: Sequence[PageRow]) -> Iterator[bytes]:

@@ -213,9 +213,10 @@ def stream(
             now = clock()
             _require_still(lease.id, now=now)
             page, position = lease_pages.read(wanted, after=position, limit=limit - sent, now=now)
+            _count(lease, page)
+            page.require_in_time()
             sent += page.records
             cursor = page.cursor
-            _count(lease, page)
             is_last = page.cursor is None or sent >= limit
             yield page.body + _trailer(page, sent, is_last=is_last)
             if is_last:

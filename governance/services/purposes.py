@@ -1,22 +1,23 @@
 """The registry of purposes: versioned, one lawful basis each, and what each version may read."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from core import audit, effects
 from core.actors import Actor
-from core.errors import Conflict, InvalidInput, NotFound, NotPermitted
+from core.errors import Conflict, InvalidInput, NotFound, NotPermitted, ServiceError
 from core.models import Effect, EffectState
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from governance.domain.law import LawfulBasis, SpecialCondition
 from governance.models import Category, ConsentRecord, Purpose, PurposeVersion
 from vault.domain.states import SubjectState
 from vault.errors import SubjectErased
-from vault.models import Removal, Subject
+from vault.models import Alias, Removal, Subject
 from vault.services import grants, purpose_keys
 from vault.services.grants import CategoryRef, Ground
 
@@ -249,6 +250,31 @@ def activate(
 
 
 @requires_unit_of_work
+def held_in_force(
+    versions: Sequence[PurposeVersion | ServiceError],
+) -> list[PurposeVersion | ServiceError]:
+    """Keep each version in force until commit; one that another has replaced is an error.
+
+    Comes before any subject's lock: an activation takes the purpose's row for itself, so what is
+    grounded on a version is either committed before it or not at all.
+    """
+    ids = sorted({v.purpose_id for v in versions if isinstance(v, PurposeVersion)})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, current_id FROM governance_purpose WHERE id = ANY(%s)"
+            " ORDER BY id FOR SHARE",
+            [ids],
+        )
+        current = dict(cursor.fetchall())
+    return [
+        version
+        if isinstance(version, ServiceError) or current[version.purpose_id] == version.id
+        else PurposeActivating()
+        for version in versions
+    ]
+
+
+@requires_unit_of_work
 def enqueue_batch(*, version: PurposeVersion, after: UUID | None, now: datetime) -> None:
     """Ask for the next batch of subjects to be brought to a version that was activated."""
     effects.enqueue(
@@ -284,20 +310,25 @@ def activate_batch(*, version_id: UUID, after: UUID | None, now: datetime) -> UU
 
 def _end_older_grounds(version: PurposeVersion, subjects: Sequence[UUID], *, now: datetime) -> None:
     """Withdraw grounds that rest on consent to another version than this one."""
-    for subject_id in subjects:
-        ground = grants.current_ground(subject_id=subject_id, purpose_id=version.purpose_id)
-        if ground is None:
-            continue
-        given = ConsentRecord.objects.filter(id=ground.ground, purpose_version=version)
-        if given.exists():
-            continue
-        with unit_of_work():
+    held = Alias.objects.filter(
+        subject__in=subjects, purpose_id=version.purpose_id, ground__isnull=False
+    )
+    for subject_id in held.values_list("subject_id", flat=True):
+        with suppress(SubjectErased), unit_of_work():
+            grants.lock_subject(subject_id)
+            ground = grants.current_ground(subject_id=subject_id, purpose_id=version.purpose_id)
+            if ground is None or _rests_on(ground, version):
+                continue
             grants.withdraw(
                 subject_id=subject_id,
                 purpose_id=version.purpose_id,
                 reason=Removal.Reason.WITHDRAWN,
                 now=now,
             )
+
+
+def _rests_on(ground: Ground, version: PurposeVersion) -> bool:
+    return ConsentRecord.objects.filter(id=ground.ground, purpose_version=version).exists()
 
 
 @no_open_transaction
@@ -316,7 +347,9 @@ def _ground(version: PurposeVersion, subjects: Sequence[UUID], *, now: datetime)
     """Open the version itself as ground for each subject, then make the grants."""
     grounds: list[Ground] = []
     with unit_of_work():
-        for subject_id in sorted(subjects):
+        if isinstance(held_in_force([version])[0], ServiceError):
+            return
+        for subject_id in sorted(set(subjects)):
             try:
                 with transaction.atomic():
                     grounds.append(

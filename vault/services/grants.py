@@ -4,6 +4,7 @@ A ground (an opaque id: a consent record, an activation) is opened under the sub
 grants are then made outside any transaction and inserted only while that ground is current.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -106,8 +107,15 @@ def issue(
         for category in categories
     ]
     opened = keys.open_data_keys(wanted=_without_grant(wanted, purpose_id), now=now)
-    slots = [(ground, want) for ground in grounds for want in wanted
-             if want.subject_id == ground.subject_id and want.slot in opened]  # fmt: skip
+    by_subject: dict[UUID, list[keys.Want]] = defaultdict(list)
+    for want in {want.slot: want for want in wanted}.values():
+        by_subject[want.subject_id].append(want)
+    slots = [
+        (ground, want)
+        for ground in grounds
+        for want in by_subject[ground.subject_id]
+        if want.slot in opened
+    ]
     made = runtime.custodian().make_grants(
         [
             GrantToMake(opened[want.slot].share, wrapping_key, opened[want.slot].key)

@@ -17,7 +17,7 @@ from vault.ports import GrantFailure, GrantToOpen
 
 
 class KeyCache:
-    """Least recently used map of grant hash to (expiry on the monotonic clock, key)."""
+    """Map of grant hash to (expiry on the monotonic clock, key)."""
 
     def __init__(self, *, seconds: float, size: int) -> None:
         self._seconds, self._size = seconds, size
@@ -28,18 +28,28 @@ class KeyCache:
         """The keys that are here and not too old, in order."""
         oldest = time.monotonic()
         with self._lock:
+            self._drop_expired(oldest)
             found = [self._keys.get(name) for name in names]
-        return [entry[1] if entry and entry[0] > oldest else None for entry in found]
+        return [entry[1] if entry else None for entry in found]
 
     def put_many(self, entries: Sequence[tuple[bytes, bytes]]) -> None:
         """Keep keys; the oldest make room."""
         expiry = time.monotonic() + self._seconds
         with self._lock:
+            self._drop_expired(time.monotonic())
             for name, key in entries:
                 self._keys[name] = (expiry, key)
                 self._keys.move_to_end(name)
             while len(self._keys) > self._size:
                 self._keys.popitem(last=False)
+
+    def _drop_expired(self, now: float) -> None:
+        """Keys are kept in the order in which they expire, so the first live one ends it."""
+        while self._keys:
+            name, (expiry, _) = next(iter(self._keys.items()))
+            if expiry > now:
+                return
+            del self._keys[name]
 
     def clear(self) -> None:
         """Forget everything."""

@@ -10,14 +10,12 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from django.db import IntegrityError
-
 from core import failpoints, ids
 from core.unit_of_work import no_open_transaction, unit_of_work
 from vault import runtime
 from vault.domain.envelope import new_key
 from vault.domain.states import ShareState
-from vault.errors import CustodianRefused, KeyLost
+from vault.errors import CustodianRefused, CustodianUnavailable, KeyLost
 from vault.models import CustodyGrant, DataKey, KeyShare, Subject
 from vault.ports import FreshShare, GrantFailure, GrantToMake, GrantToOpen, ShareRef
 from vault.ports import ShareState as StoreState
@@ -63,15 +61,19 @@ def open_data_keys(*, wanted: Sequence[Want], now: datetime) -> dict[Slot, OpenK
     Slots of subjects that are not live are left out of the answer. Raises
     CustodianUnavailable, and KeyLost when a live share is missing from the key store.
     """
+    distinct = {want.slot: want for want in wanted}
     opened: dict[Slot, OpenKey] = {}
     for _ in range(_ROUNDS):
-        missing = [want for want in wanted if want.slot not in opened]
+        missing = [want for slot, want in distinct.items() if slot not in opened]
         if not missing:
-            break
+            return opened
         opened |= _open_existing(missing)
         missing = [want for want in missing if want.slot not in opened]
         if missing:
             opened |= _create(missing, now=now)
+    left = {subject for subject, _ in distinct.keys() - opened.keys()}
+    if Subject.objects.filter(id__in=left, state="live").exists():
+        raise CustodianUnavailable  # keys that others keep changing; the caller may repeat
     return opened
 
 
@@ -129,28 +131,30 @@ def _create(wanted: Sequence[Want], *, now: datetime) -> dict[Slot, OpenKey]:
 
 def _store(drafts: Sequence[tuple[Want, OpenKey, bytes]], *, now: datetime) -> dict[Slot, OpenKey]:
     """Store new data keys; one that another writer stored first is left for the next round."""
-    try:
-        with unit_of_work():
-            live = set(
-                Subject.objects.select_for_update(no_key=True)
-                .filter(id__in={want.subject_id for want, _, _ in drafts}, state="live")
-                .order_by("id")
-                .values_list("id", flat=True)
+    with unit_of_work():
+        live = set(
+            Subject.objects.select_for_update(no_key=True)
+            .filter(id__in={want.subject_id for want, _, _ in drafts}, state="live")
+            .order_by("id")
+            .values_list("id", flat=True)
+        )
+        shares = set(
+            KeyShare.objects.filter(subject__in=live, state=ShareState.LIVE).values_list(
+                "kid", flat=True
             )
-            kept = [draft for draft in drafts if draft[0].subject_id in live]
-            taken = set(
-                DataKey.objects.filter(
-                    share__in=[UUID(bytes=key.share.kid) for _, key, _ in kept]
-                ).values_list("share_id", "category_id")
-            )
-            kept = [
-                (want, key, wrapped)
-                for want, key, wrapped in kept
-                if (UUID(bytes=key.share.kid), want.category_id) not in taken
-            ]
-            _insert(kept, now=now)
-    except IntegrityError:
-        return {}
+        )
+        kept = [draft for draft in drafts if UUID(bytes=draft[1].share.kid) in shares]
+        taken = set(
+            DataKey.objects.filter(
+                share__in=[UUID(bytes=key.share.kid) for _, key, _ in kept]
+            ).values_list("share_id", "category_id")
+        )
+        kept = [
+            (want, key, wrapped)
+            for want, key, wrapped in kept
+            if (UUID(bytes=key.share.kid), want.category_id) not in taken
+        ]
+        _insert(kept, now=now)
     return {want.slot: key for want, key, _ in kept}
 
 

@@ -79,8 +79,8 @@ def fence(
     `open_leases` is how many leases were open on the subject's purposes. Raises SubjectNotFound,
     SubjectErased, ShredBlocked (with the ground of one lock).
     """
+    _serialize(subject_id)
     controller_id = lock_subject(subject_id).controller_id
-    locks.serialize(controller_id, exclusive=False)
     _require_unlocked(subject_id)
     shredding = Shredding.objects.create(
         erasure_id=erasure_id,
@@ -109,6 +109,13 @@ def fence(
     )
     _audit("fenced", shredding, now=now, actor=actor)
     return shredding
+
+
+def _serialize(subject_id: UUID | None) -> None:
+    """Order us against lock changes, before any row's lock, as whoever places a lock does."""
+    found = Subject.objects.filter(id__in=[subject_id] if subject_id else [])
+    for controller_id in found.values_list("controller_id", flat=True):
+        locks.serialize(controller_id, exclusive=False)
 
 
 def _require_unlocked(subject_id: UUID) -> None:
@@ -174,11 +181,11 @@ def order(*, erasure_id: UUID, now: datetime) -> None:
         subject_id = Shredding.objects.values_list("subject_id", flat=True).get(
             erasure_id=erasure_id
         )
+        _serialize(subject_id)
         subject = Subject.objects.select_for_update().filter(id=subject_id).first()
         shredding = _locked(erasure_id, ShreddingState.DRAINED)
         if shredding is None or subject is None:
             return
-        locks.serialize(subject.controller_id, exclusive=False)
         _require_unlocked(subject.id)
         _move(shredding, ShreddingState.ORDERED, now=now)
 

@@ -246,17 +246,7 @@ def _publish(
     """Store evidence keys and tags; a subject whose tags another writer took is given up."""
     with unit_of_work():
         Subject.objects.bulk_update(subjects, ["evidence_public"], batch_size=500)
-        LookupTag.objects.bulk_create(
-            (
-                LookupTag(
-                    controller_id=subject.controller_id, kind=kind, tag=tag, suppression=other,
-                    subject=subject, source_id=item.draft.source_id,
-                )
-                for subject, item in zip(subjects, drafts, strict=True)
-                for kind, tag, other in item.tags
-            ),
-            ignore_conflicts=True,
-        )  # fmt: skip
+        _store_tags(drafts, subjects)
         given_up = _give_up_losers(drafts, subjects, now=now)
         kept = [i for i, subject in enumerate(subjects) if subject.id not in given_up]
         data_keys = [
@@ -282,6 +272,25 @@ def _publish(
             ]
         )
     return [None if subject.id in given_up else subject.id for subject in subjects]
+
+
+def _store_tags(drafts: Sequence[_Tagged], subjects: Sequence[Subject]) -> None:
+    """Tags in one order, so that two imports of the same people cannot deadlock."""
+    tags = [
+        LookupTag(
+            controller_id=subject.controller_id,
+            kind=kind,
+            tag=tag,
+            suppression=suppression,
+            subject=subject,
+            source_id=item.draft.source_id,
+        )
+        for subject, item in zip(subjects, drafts, strict=True)
+        for kind, tag, suppression in item.tags
+    ]
+    LookupTag.objects.bulk_create(
+        sorted(tags, key=lambda tag: (tag.kind, bytes(tag.tag))), ignore_conflicts=True
+    )
 
 
 def _give_up_losers(

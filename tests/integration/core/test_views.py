@@ -40,7 +40,7 @@ class Named(BaseAuthentication):
         caller = CALLERS.get(request.headers.get("X-Caller", ""))
         return None if caller is None else (caller, None)
 
-    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - DRF's form
+    def authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
 

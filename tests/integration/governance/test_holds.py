@@ -5,8 +5,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from core import failpoints
+from core.errors import ServiceError
 from core.models import AuditEvent
 from core.unit_of_work import unit_of_work
+from governance.models import Category, Purpose
 from governance.services import holds, requests
 from tests.fakes.world import World
 from tests.integration.governance.office import Office, reread
@@ -26,7 +28,27 @@ def stop_after_order(point: str) -> None:
         raise Stopped
 
 
+def register(world: World) -> None:
+    """The registry's rows of what the world's subjects have: a hold may name only these."""
+    Category.objects.create(
+        id=world.category.category_id,
+        controller_id=world.controller_id,
+        code="notes",
+        name="Notes",
+        schema={"type": "object"},
+        created_at=world.now,
+    )
+    Purpose.objects.create(
+        id=world.purpose_id,
+        controller_id=world.controller_id,
+        code="research",
+        name="Research",
+        created_at=world.now,
+    )
+
+
 def scopes(world: World, subject: UUID) -> dict[ShredLock.Scope, UUID]:
+    register(world)
     return {
         SUBJECT: subject,
         ShredLock.Scope.CATEGORY: world.category.category_id,
@@ -50,6 +72,15 @@ def lift(world: World, lock: ShredLock) -> ShredLock:
     return holds.lift(
         controller_id=world.controller_id, lock_id=lock.id, actor=world.actor, now=world.now
     )
+
+
+class TestScopes:
+    @pytest.mark.parametrize("scope", [s for s in ShredLock.Scope if s != SUBJECT])
+    def test_must_be_the_controllers_own(self, world: World, scope: ShredLock.Scope) -> None:
+        with pytest.raises(ServiceError):
+            place(world, uuid4(), scope)
+
+        assert not ShredLock.objects.exists()
 
 
 class TestPlace:

@@ -14,6 +14,7 @@ from core import effects
 from core.actors import Actor
 from core.errors import ServiceError
 from core.models import Effect
+from core.unit_of_work import unit_of_work
 from governance.domain.law import Channel, ConsentDecision, LawfulBasis
 from governance.models import Category, ConsentRecord, PurposeVersion
 from governance.services import categories, consent, purposes
@@ -271,6 +272,59 @@ class TestRecord:
 
         assert caught.value.code == code
         assert not ConsentRecord.objects.exists()
+
+    def test_of_a_decision_ahead_of_our_clock_does_not_outlive_a_withdrawal(
+        self, world: World
+    ) -> None:
+        category(world)
+        purpose(world)
+        subject = world.subject()
+        world.record(subject)
+        ahead = decided(world, subject, decided_at=world.now + timedelta(minutes=4))
+        record(world, ahead)
+
+        record(world, decided(world, subject, "withdrawn"))
+
+        assert not KeyGrant.objects.exists()
+        assert not world.page().rows
+
+    def test_of_one_person_twice_in_a_batch_keeps_the_others(self, world: World) -> None:
+        category(world)
+        purpose(world)
+        ada, bo = world.subject("ada"), world.subject("bo")
+        drafts = [decided(world, person) for person in (ada, ada, bo)]
+
+        consent.record_many(
+            controller_id=world.controller_id, drafts=drafts, actor=world.actor, now=world.now
+        )
+
+        assert set(KeyGrant.objects.values_list("subject_id", flat=True)) == {ada, bo}
+
+    def test_to_a_version_that_was_replaced_meanwhile_is_refused(self, world: World) -> None:
+        category(world)
+        old = purpose(world)
+        subject = world.subject()
+        activate(world)
+
+        with unit_of_work():
+            (held,) = purposes.held_in_force([old])
+
+        assert isinstance(held, purposes.PurposeActivating)
+        assert record(world, decided(world, subject)).record.purpose_version_id != old.id
+
+    def test_to_the_new_version_survives_the_end_of_older_ones(self, world: World) -> None:
+        category(world)
+        old = purpose(world)
+        subject = world.subject()
+        world.record(subject)
+        record(world, decided(world, subject))
+        new = activate(world)
+        record(world, decided(world, subject))
+
+        purposes.activate_batch(version_id=new.id, after=None, now=world.now)
+        purposes.activate_batch(version_id=old.id, after=None, now=world.now)
+
+        assert len(world.page().rows) == 1
 
     def test_names_no_subject_in_its_rows(self, world: World) -> None:
         category(world)
