@@ -34,10 +34,13 @@ class Subject(models.Model):
 
 
 class KeyShare(models.Model):
-    """Where one group's key share of a subject lies; committed before the key store is called."""
+    """Where one group's key share of a subject lies; committed before the key store is called.
+
+    `subject` is cut when the erasure is swept: the share stays, for who reads its destruction.
+    """
 
     kid = models.UUIDField(primary_key=True)
-    subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="shares")
+    subject = models.ForeignKey(Subject, on_delete=models.PROTECT, related_name="shares", null=True)
     controller_id = models.UUIDField()
     group = models.CharField(max_length=40)
     cluster = models.CharField(max_length=40, default="default")
@@ -57,5 +60,5 @@ class KeyShare(models.Model):
         triggers = [
             triggers.subject_live(),
             triggers.not_back("destroyed", "absent"),
-            triggers.fixed("subject_id", "controller_id"),
+            triggers.fixed("controller_id", cut=("subject_id",)),
         ]

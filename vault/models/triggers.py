@@ -86,9 +86,19 @@ def not_back(*finals: str) -> pgtrigger.Trigger:
     )
 
 
-def fixed(*columns: str) -> pgtrigger.Trigger:
-    """`columns` never change: an UPDATE must not make of one row what INSERT would refuse."""
-    changed = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
+def fixed(*columns: str, cut: tuple[str, ...] = ()) -> pgtrigger.Trigger:
+    """`columns` never change: an UPDATE must not make of one row what INSERT would refuse.
+
+    Those of `cut` may become NULL once the row's state is destroyed or absent, as an erasure's
+    sweep does, and nothing else: a share taken off its subject earlier would escape the erasure.
+    """
+    changes = [f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns]
+    changes += [
+        f"(NEW.{column} IS DISTINCT FROM OLD.{column} AND"
+        f" (NEW.{column} IS NOT NULL OR OLD.state NOT IN ('destroyed', 'absent')))"
+        for column in cut
+    ]
+    changed = " OR ".join(changes)
     return pgtrigger.Trigger(
         name="fixed",
         when=pgtrigger.Before,
@@ -157,7 +167,8 @@ def shred_lock() -> pgtrigger.Trigger:
        AND EXISTS ({SHRED_BLOCKED}) THEN
         RAISE EXCEPTION 'a lock forbids this shredding' USING ERRCODE = 'LT003';
     END IF;
-    IF TG_OP = 'UPDATE' AND NEW.state = 'cancelled' AND OLD.state NOT IN ('fenced', 'drained') THEN
+    IF TG_OP = 'UPDATE' AND NEW.state = 'cancelled'
+       AND OLD.state NOT IN ('fenced', 'drained', 'cancelled') THEN
         RAISE EXCEPTION 'illegal move: % to cancelled', OLD.state USING ERRCODE = 'LT002';
     END IF;
     RETURN NEW;

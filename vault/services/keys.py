@@ -189,8 +189,11 @@ def live_shares(
         state__in=[ShareState.PLANNED, ShareState.LIVE],
         subject__state="live",
     )
-    found = {(row.subject_id, row.group): row for row in rows}
-    found = {pair: row for pair, row in found.items() if pair in pairs}
+    found = {
+        (row.subject_id, row.group): row
+        for row in rows
+        if row.subject_id is not None and (row.subject_id, row.group) in pairs
+    }
     planned = [row for row in found.values() if row.state == ShareState.PLANNED]
     fresh = write_planned(planned)
     return {pair: fresh.get(row.kid, share_ref(row)) for pair, row in found.items()}

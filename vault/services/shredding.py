@@ -37,6 +37,7 @@ from vault.models import (
     SealedRecord,
     Shredding,
     ShreddingShare,
+    ShredLock,
     Subject,
     SuppressionTag,
 )
@@ -242,9 +243,7 @@ def sweep(*, erasure_id: UUID, now: datetime) -> None:
         shredding.counts = _delete(subject.id)
         for participant in runtime.participants():
             participant.swept(erasure_id=erasure_id, subject_id=subject.id, trail_id=trail_id)
-        Subject.objects.filter(id=subject.id).update(
-            state=SubjectState.ERASED, trail_id=None, evidence_public=None, erasure_id=None
-        )
+        _cut(subject)
         shredding.subject = None
         effects.enqueue(
             kind="vault.attest",
@@ -261,6 +260,24 @@ def _subject_to_sweep(shredding: Shredding) -> tuple[Subject, UUID]:
     if subject.trail_id is None:
         raise KeyStillAlive(erasure_id=str(shredding.erasure_id))
     return subject, subject.trail_id
+
+
+def _cut(subject: Subject) -> None:
+    """Leave a tombstone that leads nowhere: no trail, no share, no erasure, no exact time.
+
+    The exact time of its creation would find the event of its creation, and so the trail.
+    """
+    created_at = subject.created_at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    KeyShare.objects.filter(subject=subject).update(subject=None, planned_at=created_at)
+    Shredding.objects.filter(subject=subject).update(subject=None)
+    ShredLock.objects.filter(scope=ShredLock.Scope.SUBJECT, scope_id=subject.id).delete()
+    Subject.objects.filter(id=subject.id).update(
+        state=SubjectState.ERASED,
+        trail_id=None,
+        evidence_public=None,
+        erasure_id=None,
+        created_at=created_at,
+    )
 
 
 def _keep_removals(subject_id: UUID, *, now: datetime) -> None:

@@ -169,12 +169,12 @@ class TestOneSubject:
     ) -> None:
         round_ = Round(world, number)
 
+        kids = list(KeyShare.objects.values_list("kid", flat=True))
         round_.contend()
         round_.finish()
 
         assert round_.wrong == []
-        kids = KeyShare.objects.filter(subject_id=round_.subject).values_list("kid", flat=True)
-        assert kids
+        assert kids == list(KeyShare.objects.values_list("kid", flat=True))
         assert [kid for kid in kids if world.custodian.shares.get(kid.bytes) is not None] == []
         assert not SealedRecord.objects.filter(subject_id=round_.subject).exists()
         assert not KeyGrant.objects.filter(subject_id=round_.subject).exists()

@@ -90,13 +90,24 @@ class TestErasure:
         assert Subject.objects.get(id=subject).state == "erased"
         assert Subject.objects.get(id=subject).trail_id is None
         assert not any(model.objects.filter(subject_id=subject).exists() for model in HELD)
-        assert set(KeyShare.objects.filter(subject_id=subject).values_list("state", flat=True)) == {
+        assert not KeyShare.objects.filter(subject_id=subject).exists()
+        assert set(KeyShare.objects.filter(subject=None).values_list("state", flat=True)) == {
             "destroyed"
         }
         body = DestructionAttestation.objects.get(erasure_id=erasure_id).body
         assert {share["state"] for share in body["shares"]} == {"destroyed"}
         assert body["counts"]["records"] == 1
         assert reading.custody_read(controller_id=world.controller_id, subject_id=other)
+
+    def test_leaves_a_tombstone_whose_time_finds_no_event(self, world: World) -> None:
+        subject, _ = erased(world)
+        created = AuditEvent.objects.get(action="vault.subject.created").occurred_at
+
+        finish(world)
+
+        left = Subject.objects.get(id=subject).created_at
+        assert left != created
+        assert (left.year, left.month, left.day) == (created.year, created.month, 1)
 
     def test_answers_erased_from_the_fence_on(self, world: World) -> None:
         subject, _ = erased(world)
@@ -318,7 +329,7 @@ class TestTriggers:
         with pytest.raises(DatabaseError, match="illegal move"):
             Subject.objects.using(alias).filter(id=subject).update(state="live")
         with pytest.raises(DatabaseError, match="illegal move"):
-            KeyShare.objects.using(alias).filter(subject_id=subject).update(state="live")
+            KeyShare.objects.using(alias).filter(subject=None).update(state="live")
 
     @pytest.mark.parametrize("alias", ["default", "owner"])
     def test_refuse_a_withdrawn_grant_put_back(self, world: World, alias: str) -> None:
