@@ -9,17 +9,6 @@ from typing import Any, Dict
 
 from contracts.verifier import ed25519, schema, strict_json
 
-ORDER = (
-    "requested_at",
-    "decided_at",
-    "fenced_at",
-    "drained_at",
-    "ordered_at",
-    "destroyed_at",
-    "swept_at",
-    "verified_at",
-    "issued_at",
-)
 VALID, INVALID, UNREADABLE = "valid", "invalid", "unreadable"
 
 
@@ -179,9 +168,11 @@ def _problems(statement: Any) -> list[str]:
 
 def _time_problems(predicate: Any) -> list[str]:
     problems = [
-        name + " is no date of the calendar" for name in ORDER if not _is_date(predicate, name)
+        name + " is no date of the calendar"
+        for name in schema.TIMES
+        if not _is_date(predicate, name)
     ]
-    pairs = zip(ORDER, ORDER[1:])  # noqa: B905, RUF007  Python 3.9 has neither
+    pairs = zip(schema.TIMES, schema.TIMES[1:])  # noqa: B905  Python 3.9 has neither
     return problems + [
         later + " is before " + earlier
         for earlier, later in pairs

@@ -114,7 +114,8 @@ _IRRECOVERABLE = {
         ),
     ]
 }
-_TIMES = (
+#: Instants of a certificate, none before the one listed before it.
+TIMES = (
     "requested_at",
     "decided_at",
     "fenced_at",
@@ -140,7 +141,7 @@ _PREDICATE = _members(
         },
         "effect": {"enum": list(EFFECT_TEXTS.values())},
         "method": _members({"custodian": _CODE, "share_bits": {"const": 256}}),
-        **dict.fromkeys(_TIMES, _INSTANT),
+        **dict.fromkeys(TIMES, _INSTANT),
         "nodes": _list(
             _members({"node": _NODE, "state": {"enum": ["read", "unreachable"]}}), 1, 99
         ),
