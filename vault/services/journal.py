@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from core import failpoints
 from core.unit_of_work import no_open_transaction, unit_of_work
@@ -65,9 +64,3 @@ def _note(receipts: Sequence[JournalReceipt], *, now: datetime) -> None:
         ),
         ignore_conflicts=True,
     )
-
-
-def known_head() -> tuple[UUID, int, bytes] | None:
-    """The newest head that this database knows, or None before the first entry."""
-    head = JournalHead.objects.order_by("-at", "-sequence").first()
-    return None if head is None else (head.journal_id, head.sequence, bytes(head.hash))

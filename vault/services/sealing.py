@@ -154,6 +154,7 @@ class _Plan:
     ) -> None:
         self.controller_id, self.now, self.current = controller_id, now, current
         self.rows: list[SealedRecord] = []
+        self.fresh: set[UUID] = set()
         self.superseded: list[UUID] = []
         self.written: dict[UUID, int] = {}
 
@@ -170,6 +171,7 @@ class _Plan:
         if old:
             self._supersede(old)
         self.rows.append(row)
+        self.fresh.add(row.id)
         self.current[key.data_key_id, tag] = row
         self.written[draft.subject_id] = self.written.get(draft.subject_id, 0) + 1
         return RecordOutcome("updated" if old else "created", row.record_id, row.version)
@@ -209,7 +211,7 @@ class _Plan:
         )
 
     def _supersede(self, old: SealedRecord) -> None:
-        if any(row is old for row in self.rows):
+        if old.id in self.fresh:
             old.is_current = False
         else:
             self.superseded.append(old.id)
