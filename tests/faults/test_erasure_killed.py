@@ -11,6 +11,7 @@ from core import runtime
 from core.models import AuditEvent
 from governance.adapters.participant import participant
 from governance.models import Certificate, SubjectRequest
+from tests.fakes.points import ATTESTER, ERASER
 from tests.fakes.world import World
 from tests.fakes.world import world as make_world
 from tests.faults.processes import Processes
@@ -24,19 +25,7 @@ from vault.services import keys
 
 pytestmark = [pytest.mark.fault, pytest.mark.vault, pytest.mark.long]
 
-ERASER = [
-    "vault.shred.after-drain",
-    "vault.shred.after-order",
-    "vault.destroy.before-journal",
-    "vault.journal.appended",
-    "vault.destroy.journaled",
-    "vault.destroy.destroyed",
-    "vault.destroy.read-back",
-    "vault.shred.after-destroy",
-    "vault.sweep.before-commit",
-    "vault.shred.after-sweep",
-]
-ATTESTER = ["vault.attest.read-back", "vault.attest.done", "governance.certificate.signed"]
+SIGNED = "governance.certificate.signed"
 
 
 @pytest.fixture
@@ -109,7 +98,7 @@ class TestErasure:
 
         assert_erased_once(world, subject, request, store, tmp_path)
 
-    @pytest.mark.parametrize("point", ATTESTER)
+    @pytest.mark.parametrize("point", [*ATTESTER, SIGNED])
     def test_completes_once_after_its_attester_was_killed(
         self, world: World, processes: Processes, store: EveryProcess, tmp_path: Path, point: str
     ) -> None:

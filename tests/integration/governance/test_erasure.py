@@ -16,30 +16,14 @@ from governance.adapters.participant import participant
 from governance.models import Certificate, Disclosure, Lease, SubjectRequest
 from governance.services import suppressions
 from tests.fakes.custodian import FakeSigner
+from tests.fakes.points import ATTESTER, ERASER, Killed
 from tests.fakes.world import World
 from tests.integration.governance.office import Office, reread
 from vault.domain.lookup import Reference
 from vault.models import Shredding, Subject, SuppressionTag
 from vault.services import subjects
 
-POINTS = [
-    "vault.shred.after-drain",
-    "vault.shred.after-order",
-    "vault.destroy.before-journal",
-    "vault.journal.appended",
-    "vault.destroy.journaled",
-    "vault.destroy.destroyed",
-    "vault.destroy.read-back",
-    "vault.shred.after-destroy",
-    "vault.sweep.before-commit",
-    "vault.shred.after-sweep",
-    "vault.attest.read-back",
-    "vault.attest.done",
-]
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: no handler may catch it."""
+POINTS = [*ERASER, *ATTESTER]
 
 
 def killer(point: str) -> Callable[[str], None]:

@@ -9,6 +9,7 @@ from django.db import DatabaseError
 from core import effects, failpoints
 from core.models import AuditEvent, Effect
 from core.unit_of_work import unit_of_work
+from tests.fakes.points import ATTESTER, ERASER, Killed
 from tests.fakes.world import World
 from vault.domain.lookup import Reference
 from vault.errors import ShredBlocked, SubjectErased, TooLate
@@ -29,25 +30,8 @@ from vault.models import (
 )
 from vault.services import grants, locks, reading, shredding, subjects
 
-POINTS = [
-    "vault.shred.after-drain",
-    "vault.shred.after-order",
-    "vault.destroy.before-journal",
-    "vault.journal.appended",
-    "vault.destroy.journaled",
-    "vault.destroy.destroyed",
-    "vault.destroy.read-back",
-    "vault.shred.after-destroy",
-    "vault.sweep.before-commit",
-    "vault.shred.after-sweep",
-    "vault.attest.read-back",
-    "vault.attest.done",
-]
+POINTS = [*ERASER, *ATTESTER]
 HELD = (Alias, CustodyGrant, DataKey, KeyGrant, LookupTag, SealedOpening, SealedRecord)
-
-
-class Killed(BaseException):
-    """Stands for the end of the process: no handler may catch it."""
 
 
 def fence(world: World, subject_id: UUID) -> UUID:
