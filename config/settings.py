@@ -181,6 +181,7 @@ LETHE_PORTS = {
     "signer": "vault.adapters.factory.signer",
     "wrapping_keys": "vault.adapters.factory.wrapping_keys",
     "journal": "vault.adapters.journal.journal",
+    "marker": "vault.adapters.factory.marker",
     "opening_sealer": "vault.services.openings.sealer",
     "participants": ["governance.adapters.participant.participant"],
 }
@@ -192,6 +193,8 @@ LETHE_EFFECTS = {
     "governance.activate-purpose": ("governance.effects.activate_purpose", "default"),
     "governance.activate-consents": ("governance.effects.activate_consents", "default"),
 }
+#: Queue -> functions that its worker calls every LETHE_GATE_EVERY seconds with `now`.
+LETHE_TENDERS = {"shred": ["vault.services.gatekeeper.tend"]}
 #: Called hourly with `now`; each deletes what is past its time and says how many rows.
 LETHE_PURGES = ["core.idempotency.purge", "governance.services.suppressions.expire"]
 LETHE_DOCTOR_CHECKS = ["vault.adapters.checks.findings"]
@@ -208,6 +211,10 @@ LETHE_DEK_CACHE_SIZE = int(env.number("LETHE_DEK_CACHE_SIZE", 100_000))
 LETHE_LEASE_HOURS = env.number("LETHE_LEASE_HOURS", 12)
 LETHE_REMOVAL_DAYS = int(env.number("LETHE_REMOVAL_DAYS", 90))
 LETHE_SUPPRESSION_DAYS = int(env.number("LETHE_SUPPRESSION_DAYS", 30))
+#: How long data is served after journal, database and key store were last found in step.
+LETHE_GATE_LEASE = timedelta(seconds=min(900.0, env.number("LETHE_GATE_LEASE", 900)))
+#: How often the eraser compares them, in seconds.
+LETHE_GATE_EVERY = env.number("LETHE_GATE_EVERY", 2.0)
 LETHE_JOURNAL_DIR = Path(env.text("LETHE_JOURNAL_DIR", str(LETHE_STATE_DIR / "journal")))
 LETHE_JOURNAL_MIRRORS = [Path(path) for path in env.words("LETHE_JOURNAL_MIRRORS")]
 

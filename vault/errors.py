@@ -24,6 +24,21 @@ class JournalUnavailable(Unavailable):
     text = "The erasure journal cannot be written; no destruction was started."
 
 
+class JournalLocked(JournalUnavailable):
+    """Another process is the journal's writer."""
+
+    code = "journal-locked"
+    text = "Another process writes the erasure journal."
+
+
+class RestoreReplayRequired(Unavailable):
+    """The gate is closed: a store may have been restored, and acts that it forgot would return."""
+
+    code = "restore-replay-required"
+    text = "Data is not served until journal, database and key store agree; nothing was lost."
+    retry_after = 30
+
+
 class SubjectNotFound(NotFound):
     """No such subject, or another controller's."""
 

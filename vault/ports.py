@@ -11,6 +11,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
+from vault.domain.gate import Marker
+
 
 @dataclass(frozen=True, slots=True)
 class ShareRef:
@@ -166,6 +168,21 @@ class Journal(Protocol):
 
     def head(self) -> JournalReceipt:
         """The last durable entry. Raises JournalUnavailable."""
+        ...
+
+
+class DestructionMarker(Protocol):
+    """What the key store itself remembers of destructions, so that a restored one is found out."""
+
+    def read(self) -> Marker | None:
+        """The marker, or None where there is none. Raises CustodianUnavailable."""
+        ...
+
+    def write(self, marker: Marker) -> None:
+        """Store the marker; returns once it is durable. Raises CustodianUnavailable.
+
+        The caller is the only writer (it holds the journal's lock).
+        """
         ...
 
 

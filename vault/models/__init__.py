@@ -1,3 +1,4 @@
+from vault.models.gate import Destruction, GateLease, PendingEntry, Replay
 from vault.models.grants import Alias, CustodyGrant, DataKey, KeyGrant, PurposeKey
 from vault.models.records import LookupTag, SealedOpening, SealedRecord, SuppressionTag
 from vault.models.shredding import (
@@ -14,13 +15,17 @@ __all__ = [
     "Alias",
     "CustodyGrant",
     "DataKey",
+    "Destruction",
     "DestructionAttestation",
+    "GateLease",
     "JournalHead",
     "KeyGrant",
     "KeyShare",
     "LookupTag",
+    "PendingEntry",
     "PurposeKey",
     "Removal",
+    "Replay",
     "SealedOpening",
     "SealedRecord",
     "ShredLock",

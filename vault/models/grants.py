@@ -51,14 +51,21 @@ class Alias(models.Model):
     """A subject's name in one purpose; the ground on which the purpose may read, or none.
 
     `counter` rises with every withdrawal, so a grant of an earlier ground never matches again.
+    `ground_at` is when the ground was decided; one decided before `revoked_at` never comes into
+    force, so that a restored queue cannot renew what was withdrawn later. While `restricted_at`
+    is set no page has the subject.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     subject = models.ForeignKey(Subject, on_delete=models.PROTECT)
     purpose_id = models.UUIDField()
     ground = models.UUIDField(null=True)
+    ground_at = models.DateTimeField(null=True)
     counter = models.PositiveIntegerField(default=0)
     changed_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    restricted_at = models.DateTimeField(null=True)
+    lifted_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

@@ -41,7 +41,8 @@ class Shredding(models.Model):
     """One erasure on its way; `state` is the machine of design §5.
 
     `subject` is cut when the erasure is swept; `counts` says how many rows of each kind were
-    deleted.
+    deleted. `held_at` stops a destruction that a restored database brought back, until a named
+    officer releases it.
     """
 
     erasure_id = models.UUIDField(primary_key=True)
@@ -56,6 +57,9 @@ class Shredding(models.Model):
     swept_at = models.DateTimeField(null=True)
     verified_at = models.DateTimeField(null=True)
     cancelled_at = models.DateTimeField(null=True)
+    held_at = models.DateTimeField(null=True)
+    released_at = models.DateTimeField(null=True)
+    released_by = models.CharField(max_length=60, blank=True)
     open_leases = models.PositiveIntegerField(default=0)
     journal = models.JSONField(default=dict)
     counts = models.JSONField(default=dict)
@@ -108,6 +112,7 @@ class JournalHead(models.Model):
     journal_id = models.UUIDField()
     sequence = models.PositiveBigIntegerField()
     hash = models.BinaryField()
+    ordinal = models.PositiveBigIntegerField(default=0)
     at = models.DateTimeField()
 
     class Meta:

@@ -23,6 +23,8 @@ class Subject(models.Model):
     evidence_public = models.BinaryField(null=True)
     erasure_id = models.UUIDField(null=True)
     created_at = models.DateTimeField()
+    restricted_at = models.DateTimeField(null=True)
+    lifted_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["controller_id", "id"], name="subject_by_controller")]
