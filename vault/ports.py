@@ -174,11 +174,11 @@ class Journal(Protocol):
 class DestructionMarker(Protocol):
     """What the key store itself remembers of destructions, so that a restored one is found out."""
 
-    def read(self) -> Marker | None:
+    def read_marker(self) -> Marker | None:
         """The marker, or None where there is none. Raises CustodianUnavailable."""
         ...
 
-    def write(self, marker: Marker) -> None:
+    def write_marker(self, marker: Marker) -> None:
         """Store the marker; returns once it is durable. Raises CustodianUnavailable.
 
         The caller is the only writer (it holds the journal's lock).

@@ -4,6 +4,7 @@ from typing import cast
 
 from core import runtime
 from vault.ports import (
+    DestructionMarker,
     Journal,
     KeyCustodian,
     KeyInventory,
@@ -31,6 +32,11 @@ def inventory() -> KeyInventory:
 def journal() -> Journal:
     """The erasure journal; only the eraser process writes it."""
     return cast("Journal", runtime.port("journal"))
+
+
+def marker() -> DestructionMarker:
+    """What the key store itself remembers of destructions; only the eraser writes it."""
+    return cast("DestructionMarker", runtime.port("marker"))
 
 
 def wrapping_keys() -> WrappingKeys:

@@ -1,5 +1,8 @@
-# attester: read the destruction back, and sign what it read. Must not: read a share, destroy.
+# attester: read the destruction back and the journal's marker, and sign what it read. Must not: read a share, destroy.
 path "lethe-shares/metadata/+/+/+" {
+  capabilities = ["read"]
+}
+path "lethe-marker/data/journal" {
   capabilities = ["read"]
 }
 path "lethe-sign/sign/attester" {

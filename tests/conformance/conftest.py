@@ -11,8 +11,16 @@ import pytest
 from core.ports import Signer
 from tests.servers.vaultd import STREAM, VaultServer
 from vault.adapters.hashicorp.inventory import HashicorpInventory
+from vault.adapters.hashicorp.marker import HashicorpMarker
 from vault.adapters.keyring import Keyring
-from vault.ports import KeyCustodian, KeyInventory, LookupHasher, ShareRef, WrappingKeys
+from vault.ports import (
+    DestructionMarker,
+    KeyCustodian,
+    KeyInventory,
+    LookupHasher,
+    ShareRef,
+    WrappingKeys,
+)
 
 CONTROLLER = UUID("0191e7a0-0000-7000-8000-000000000001")
 
@@ -28,6 +36,7 @@ class Store:
     hasher: LookupHasher
     wrapping_keys: WrappingKeys
     inventory: KeyInventory
+    marker: DestructionMarker
     signer: Signer
     purpose: str
     other_purpose: str
@@ -36,7 +45,7 @@ class Store:
 def _keyring(folder: Path) -> Store:
     ring = Keyring(folder / "keyring", development=True, pool=2, holder="attester")
     purpose, other = sorted(ring.available())
-    return Store(ring, ring, ring, ring, ring, ring, ring, ring, purpose, other)
+    return Store(ring, ring, ring, ring, ring, ring, ring, ring, ring, purpose, other)
 
 
 def _hashicorp(server: VaultServer) -> Store:
@@ -48,6 +57,7 @@ def _hashicorp(server: VaultServer) -> Store:
         hasher=server.hasher(),
         wrapping_keys=server.wrapping_keys(),
         inventory=HashicorpInventory(server.client("eraser"), server.layout),
+        marker=HashicorpMarker(server.client("eraser"), server.layout),
         signer=server.signer("attester"),
         purpose=server.pool[0],
         other_purpose=server.pool[1],

@@ -65,7 +65,7 @@ ALLOWED: dict[str, set[str]] = {
     "worker": WEB,
     STREAM: {"read-share", "open-purpose"},
     "eraser": {"destroy-share", "read-metadata", "list-shares", "read-marker", "write-marker"},
-    "attester": {"read-metadata", "sign-attester"},
+    "attester": {"read-metadata", "sign-attester", "read-marker"},
     "loggerd": {"sign-loggerd"},
     "beat": {"read-share", "list-keys", "rotate-key", "rewrap-purpose"},
 }

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from core.ports import Signature, VerifyingKey
+from vault.domain.gate import Marker
 from vault.errors import CustodianUnavailable
 from vault.ports import (
     DestructionReading,
@@ -28,7 +29,7 @@ from vault.ports import (
 
 
 class FakeCustodian:
-    """Implements KeyCustodian, KeyInventory, LookupHasher and WrappingKeys in memory."""
+    """Implements KeyCustodian, KeyInventory, DestructionMarker, LookupHasher, WrappingKeys."""
 
     def __init__(self, pool: int = 8) -> None:
         self.shares: dict[bytes, bytes | None] = {}
@@ -37,6 +38,7 @@ class FakeCustodian:
             f"p-{index:016x}": os.urandom(32) for index in range(pool)
         }
         self.hashing = {"lookup": os.urandom(32), "suppression": os.urandom(32)}
+        self.marker: Marker | None = None
         self.is_down = False
         self.calls: list[str] = []
         #: Names of calls whose work is done but whose answer is lost, once each.
@@ -131,6 +133,14 @@ class FakeCustodian:
             when = at if state is ShareState.DESTROYED else None
             readings.append(DestructionReading(ref, state, "memory", 1, when))
         return readings
+
+    def read_marker(self) -> Marker | None:
+        self._call("read_marker")
+        return self.marker
+
+    def write_marker(self, marker: Marker) -> None:
+        self._call("write_marker")
+        self.marker = marker
 
     def tags(self, *, key: str, values: Sequence[bytes]) -> list[bytes]:
         self._call("tags")

@@ -127,6 +127,7 @@ def world(journal_dir: Path, store: EveryProcess | None = None) -> Iterator[Worl
         custodian=keys,
         hasher=keys,
         inventory=keys,
+        marker=keys,
         wrapping_keys=keys,
         signer=FakeSigner(),
         journal=made.journal,

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from tests.servers.vaultd import STREAM, VaultServer
 from vault.adapters.hashicorp.inventory import HashicorpInventory
+from vault.adapters.hashicorp.marker import HashicorpMarker
+from vault.domain.gate import Marker
 from vault.ports import (
     DestructionReading,
     FreshShare,
@@ -21,7 +23,7 @@ from vault.ports import (
 
 
 class EveryProcess:
-    """Implements KeyCustodian, KeyInventory, LookupHasher and WrappingKeys on a real Vault."""
+    """Implements the ports of the key store on a real Vault."""
 
     def __init__(self, server: VaultServer) -> None:
         self._web = server.custodian("web")
@@ -30,6 +32,7 @@ class EveryProcess:
         self._attester = server.custodian("attester")
         self._hasher = server.hasher()
         self._inventory = HashicorpInventory(server.client("eraser"), server.layout)
+        self._marker = HashicorpMarker(server.client("eraser"), server.layout)
         # The stream of the tests may open the first two keys of the pool, and no other.
         self._pool = server.pool[:2]
 
@@ -57,3 +60,9 @@ class EveryProcess:
 
     def kids(self, *, controller_id: UUID) -> Sequence[bytes]:
         return self._inventory.kids(controller_id=controller_id)
+
+    def read_marker(self) -> Marker | None:
+        return self._marker.read_marker()
+
+    def write_marker(self, marker: Marker) -> None:
+        self._marker.write_marker(marker)

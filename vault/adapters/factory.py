@@ -15,9 +15,10 @@ from vault.adapters.hashicorp.custodian import HashicorpCustodian
 from vault.adapters.hashicorp.hasher import HashicorpHasher, HashicorpWrappingKeys
 from vault.adapters.hashicorp.inventory import HashicorpInventory
 from vault.adapters.hashicorp.layout import Layout
+from vault.adapters.hashicorp.marker import HashicorpMarker
 from vault.adapters.hashicorp.signer import HashicorpSigner
 from vault.adapters.keyring import Keyring
-from vault.ports import KeyCustodian, KeyInventory, LookupHasher, WrappingKeys
+from vault.ports import DestructionMarker, KeyCustodian, KeyInventory, LookupHasher, WrappingKeys
 
 #: Whose key a process signs with; a worker does the web's work, a command what its login may.
 _HOLDERS: Final = {
@@ -59,6 +60,16 @@ def inventory() -> KeyInventory:
     if _is_keyring():
         return _keyring()
     return HashicorpInventory(_client(), _layout())
+
+
+def marker() -> DestructionMarker:
+    """The marker of destructions; the eraser writes it, the attester may read it.
+
+    Raises ImproperlyConfigured.
+    """
+    if _is_keyring():
+        return _keyring()
+    return HashicorpMarker(_client(), _layout())
 
 
 def signer() -> Signer:

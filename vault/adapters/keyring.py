@@ -32,6 +32,7 @@ from vault.adapters.hashicorp.layout import (
     SIGNING_KEYS,
     is_purpose_key,
 )
+from vault.domain.gate import Marker
 from vault.errors import CustodianUnavailable
 from vault.ports import (
     DestructionReading,
@@ -118,6 +119,22 @@ class Keyring:
         """See `WrappingKeys`."""
         names = (path.name for path in (self._directory / "wrapping").iterdir())
         return [name for name in names if is_purpose_key(name)]
+
+    def read_marker(self) -> Marker | None:
+        """See `DestructionMarker`."""
+        content = files.get(self._directory / "marker")
+        if content is None:
+            return None
+        journal_id, _, ordinal = content.decode().partition(" ")
+        return Marker(UUID(journal_id), int(ordinal))
+
+    def write_marker(self, marker: Marker) -> None:
+        """See `DestructionMarker`."""
+        content = f"{marker.journal_id} {marker.ordinal}".encode()
+        try:
+            files.replace(self._directory / "marker", content)
+        except OSError:
+            raise CustodianUnavailable from None
 
     def sign(self, message: bytes) -> Signature:
         """See `Signer`."""

@@ -45,8 +45,13 @@ def destroy(path: Path, tombstone: bytes) -> None:
         file.write(_BLANK)
         file.flush()
         os.fsync(file.fileno())
+    replace(path, tombstone)
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Put `content` in the place of what is there; on disk when this returns."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    _write(draft, tombstone, sync=True)
+    _write(draft, content, sync=True)
     draft.replace(path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:

@@ -27,9 +27,7 @@ OPEN_SQL: Final = (
 )
 _STATE: Final = (
     "SELECT l.is_open, l.reason, l.trouble, l.since,"  # noqa: S608 - constants only
-    " l.until > statement_timestamp(),"
-    + _IS_SAME_SERVER
-    + " FROM vault_gatelease l"
+    " l.until > statement_timestamp()," + _IS_SAME_SERVER + " FROM vault_gatelease l"
 )
 _IDENTITY: Final = """
 SELECT system_identifier, pg_postmaster_start_time(),
