@@ -16,6 +16,8 @@ from core.errors import InvalidInput
 _ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford base 32, lower case
 _VALUES: Final = {letter: value for value, letter in enumerate(_ALPHABET)}
 _LENGTH: Final = 26  # ceil(128 / 5); the first letter carries three bits
+_PAIRS: Final = tuple(one + two for one in _ALPHABET for two in _ALPHABET)
+_SHIFTS: Final = tuple(range(5 * (_LENGTH - 2), -1, -10))
 _BODY: Final = re.compile(f"[0-7][{_ALPHABET}]{{{_LENGTH - 1}}}")
 
 
@@ -60,8 +62,8 @@ def new_random() -> uuid.UUID:
 def format(kind: PublicId, value: uuid.UUID) -> str:  # noqa: A001  read as ids.format
     """Write `value` as `<prefix>_<26 letters>`."""
     number = value.int
-    letters = [_ALPHABET[(number >> shift) & 31] for shift in range(5 * (_LENGTH - 1), -1, -5)]
-    return f"{kind.value}_{''.join(letters)}"
+    pairs = [_PAIRS[number >> shift & 1023] for shift in _SHIFTS]
+    return f"{kind.value}_{''.join(pairs)}"
 
 
 def parse(kind: PublicId, text: str, *, field: str = "id") -> uuid.UUID:

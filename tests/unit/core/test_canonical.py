@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +47,10 @@ class TestEncode:
     def test_is_read_back_as_the_same_value(self, value: object) -> None:
         # ECMAScript writes large floats as whole numbers; JSON readers take them back as floats.
         assert json.loads(canonical.encode(value), parse_int=float) == value
+
+    @given(JSON)
+    def test_writes_plain_values_as_the_careful_encoder_does(self, value: object) -> None:
+        assert canonical.encode(value) == rfc8785.dumps(value)  # type: ignore[arg-type]
 
     @given(st.dictionaries(st.text(), st.integers(0, 9)))
     def test_does_not_depend_on_the_order_of_members(self, value: dict[str, int]) -> None:

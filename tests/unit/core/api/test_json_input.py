@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,6 +8,31 @@ from core import canonical
 from core.api import json_input
 from core.api.json_input import MalformedBody
 from core.errors import InvalidInput
+
+#: JSON texts with odd spellings: names twice, blanks, digits beyond 53 and 64 bits, escapes.
+TEXT = st.recursive(
+    st.sampled_from(
+        ["null", "true", "-0", "1.0", "1e5", "1e999", "9007199254740991", "9007199254740992",
+         "-18446744073709551616", "1e16",
+         '"\\u0000"', '"\\\\u0000"', '"a\\": "', '":"', '"\\ud800"']
+    ),
+    lambda inner: st.lists(inner, max_size=3).map(lambda items: f"[{', '.join(items)}]")
+    | st.lists(
+        st.tuples(
+            st.sampled_from(['"a"', '"b\\""', '":"']), st.sampled_from([":", " \t:\n"]), inner
+        ),
+        max_size=3,
+    ).map(lambda members: "{" + ",".join(map("".join, members)) + "}"),
+    max_leaves=8,
+)  # fmt: skip
+
+
+def said(load: Callable[[bytes], object], body: str) -> str:
+    """What a reader answers, or that it refuses; as text, which tells 1 from 1.0."""
+    try:
+        return repr(load(body.encode()))
+    except MalformedBody as error:
+        return str(error)
 
 
 class TestLoad:
@@ -48,6 +75,10 @@ class TestLoad:
             json_input.load(b'{"ada.lovelace@example.org": ada.lovelace')
 
         assert "ada" not in str(caught.value) + str(caught.value.context)
+
+    @given(TEXT)
+    def test_reads_as_the_careful_reader_does(self, body: str) -> None:
+        assert said(json_input.load, body) == said(json_input._load_carefully, body)
 
     @given(st.binary(max_size=60))
     def test_either_answers_or_refuses_any_bytes(self, body: bytes) -> None:
