@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from celery.app import app_or_default
 from celery.contrib.testing.worker import start_worker
 from django.conf import settings as django_settings
 from pytest_django import Settings
@@ -28,6 +29,14 @@ def handler(_claim: Claim) -> Done:
 urlpatterns: list[object] = []
 
 
+@pytest.fixture(autouse=True)
+def _former_app() -> Iterator[None]:
+    """Making an app, config's own included, makes it current: later tests would kick through it."""
+    before = app_or_default()
+    yield
+    before.set_current()
+
+
 @pytest.fixture
 def broker(tmp_path: Path, settings: Settings) -> Iterator[Celery]:
     from config import celery
@@ -37,7 +46,6 @@ def broker(tmp_path: Path, settings: Settings) -> Iterator[Celery]:
     made.set_current()
     yield made
     made.close()
-    celery.app.set_current()
 
 
 @pytest.fixture
