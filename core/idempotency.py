@@ -1,15 +1,20 @@
 """Repeats of a request under one Idempotency-Key act once and answer alike for 24 hours.
 
-Kept are a status and the id of what came of it, under keyed digests: neither key nor body.
+Kept are a status and the id of what came of it, under keyed digests: neither key nor body. The
+service that acts keeps them, by `settle`, in the commit that makes the act true: whoever dies
+after it leaves an answer, whoever dies before it leaves nothing.
 """
 
 import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
+from typing import Any
+from uuid import UUID
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -17,7 +22,9 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from core.errors import Conflict, InvalidInput
+from core.ids import new_random
 from core.models import IdempotencyRecord
+from core.unit_of_work import requires_unit_of_work
 
 KEPT = timedelta(hours=24)
 #: After this a request that never finished may be tried again: its process is gone.
@@ -41,6 +48,15 @@ class StillRunning(Conflict):
     retry_after = 2
 
 
+class TakenOver(Conflict):
+    """The request took so long that a repeat was let act; what this one did is undone."""
+
+    code = "idempotency-taken-over"
+    text = "A repeat with this Idempotency-Key has taken over; try again."
+    retryable = True
+    retry_after = 2
+
+
 class MalformedKey(InvalidInput):
     """Not 1 to 255 printable ASCII characters."""
 
@@ -56,53 +72,96 @@ class Replay:
     resource_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The right to act under a key, until another request takes over; `owner` tells them apart.
+
+    `status` is what an act that succeeds is answered with, unless the act says another.
+    """
+
+    record_id: int
+    owner: UUID
+    status: int = 201
+
+
+_turn: ContextVar[Turn | None] = ContextVar("idempotency_turn", default=None)
+
+
 def body_mac(body: bytes, *, route: str = "") -> bytes:
     """Keyed digest of a request's body and route; tells nothing to who lacks SECRET_KEY."""
     return _mac(b"body", route.encode(), body)
 
 
-def begin(*, caller_id: str, key: str, body_mac: bytes, now: datetime) -> Replay | None:
+def begin(
+    *, caller_id: str, key: str, body_mac: bytes, now: datetime, status: int = 201
+) -> Replay | Turn:
     """Reserve `key` for this request, or tell what it came to before.
 
-    None means: act, then call `finish` in the transaction of the act, or `abandon`. Raises
-    IdempotencyKeyReused, StillRunning, MalformedKey.
+    With a Turn: act, then `finish` or `abandon` it. Raises IdempotencyKeyReused, StillRunning,
+    MalformedKey.
     """
     if not (0 < len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
         raise MalformedKey(field="Idempotency-Key")
-    key_mac = _mac(b"key", caller_id.encode(), key.encode())
+    fresh: dict[str, Any] = {
+        "owner": new_random(),
+        "body_mac": body_mac,
+        "status": None,
+        "resource_id": "",
+        "created_at": now,
+        "locked_until": now + _STALE,
+        "expires_at": now + KEPT,
+    }
     row, created = IdempotencyRecord.objects.get_or_create(
         caller_id=caller_id,
-        key_mac=key_mac,
-        defaults={
-            "body_mac": body_mac,
-            "created_at": now,
-            "locked_until": now + _STALE,
-            "expires_at": now + KEPT,
-        },
+        key_mac=_mac(b"key", caller_id.encode(), key.encode()),
+        defaults=fresh,
     )
-    return None if created else _known(row, body_mac, now)
+    if not created:
+        replay = _known(row, body_mac, now) or _take_over(row, fresh, now)
+        if replay is not None:
+            return replay
+    return Turn(row.id, fresh["owner"], status)
 
 
-def finish(*, caller_id: str, key: str, status: int, resource_id: str) -> None:
-    """Keep what the request came to; belongs into the transaction of the act."""
-    _of(caller_id, key).update(status=status, resource_id=resource_id)
+@requires_unit_of_work
+def settle(*, resource_id: str, status: int | None = None) -> None:
+    """Keep what the request in progress came to, with the commit of the caller's unit of work.
+
+    Called by the service in the unit of work after which a repeat would act twice. Nothing
+    happens outside a request that has a key. Raises TakenOver: the whole unit of work must fail.
+    """
+    turn = _turn.get()
+    if turn is not None and not _keep(turn, status or turn.status, resource_id):
+        raise TakenOver
 
 
-def abandon(*, caller_id: str, key: str, now: datetime) -> None:
+def finish(turn: Turn, *, status: int, resource_id: str) -> None:
+    """Keep what the request came to where its act settled nothing, or less than is known now."""
+    _keep(turn, status, resource_id)
+
+
+def abandon(turn: Turn, *, now: datetime) -> None:
     """The act was not done: the same key may be tried again at once."""
-    _of(caller_id, key).filter(status__isnull=True).update(locked_until=now)
+    _held(turn).filter(status__isnull=True).update(locked_until=now)
 
 
 @contextmanager
-def guard(*, caller_id: str, key: str, body_mac: bytes, now: datetime) -> Iterator[Replay | None]:
-    """`begin`, and `abandon` when the block raises; the block calls `finish`."""
-    replay = begin(caller_id=caller_id, key=key, body_mac=body_mac, now=now)
+def guard(
+    *, caller_id: str, key: str, body_mac: bytes, now: datetime, status: int = 201
+) -> Iterator[Replay | Turn]:
+    """`begin`, and `abandon` when the block raises; services in the block may `settle`."""
+    begun = begin(caller_id=caller_id, key=key, body_mac=body_mac, now=now, status=status)
+    if isinstance(begun, Replay):
+        yield begun
+        return
+    before = _turn.set(begun)
     try:
-        yield replay
+        yield begun
     except BaseException:
-        if replay is None:
-            abandon(caller_id=caller_id, key=key, now=now)
+        abandon(begun, now=now)
         raise
+    finally:
+        _turn.reset(before)
 
 
 def purge(*, now: datetime) -> int:
@@ -111,30 +170,37 @@ def purge(*, now: datetime) -> int:
 
 
 def _known(row: IdempotencyRecord, body_mac: bytes, now: datetime) -> Replay | None:
-    same = hmac.compare_digest(bytes(row.body_mac), body_mac)
-    if row.expires_at > now:
-        if not same:
-            raise IdempotencyKeyReused
-        if row.status is not None:
-            return Replay(status=row.status, resource_id=row.resource_id)
-    # Expired, or begun and never finished: one of those who see that takes it over.
+    if row.expires_at <= now:
+        return None
+    if not hmac.compare_digest(bytes(row.body_mac), body_mac):
+        raise IdempotencyKeyReused
+    if row.status is None:
+        return None
+    return Replay(status=row.status, resource_id=row.resource_id)
+
+
+def _take_over(row: IdempotencyRecord, fresh: dict[str, Any], now: datetime) -> Replay | None:
+    """Expired, or begun and never finished: one of those who see that takes it over.
+
+    Waits for a commit that settles it; then there is a replay instead.
+    """
     free = Q(expires_at__lte=now) | Q(status__isnull=True, locked_until__lte=now)
-    taken = IdempotencyRecord.objects.filter(free, id=row.id).update(
-        body_mac=body_mac,
-        status=None,
-        resource_id="",
-        created_at=now,
-        locked_until=now + _STALE,
-        expires_at=now + KEPT,
-    )
-    if not taken:
+    if IdempotencyRecord.objects.filter(free, id=row.id).update(**fresh):
+        return None
+    row.refresh_from_db()
+    replay = _known(row, fresh["body_mac"], now)
+    if replay is None:
         raise StillRunning
-    return None
+    return replay
 
 
-def _of(caller_id: str, key: str) -> QuerySet[IdempotencyRecord]:
-    key_mac = _mac(b"key", caller_id.encode(), key.encode())
-    return IdempotencyRecord.objects.filter(caller_id=caller_id, key_mac=key_mac)
+def _held(turn: Turn) -> QuerySet[IdempotencyRecord]:
+    return IdempotencyRecord.objects.filter(id=turn.record_id, owner=turn.owner)
+
+
+def _keep(turn: Turn, status: int, resource_id: str) -> bool:
+    """Whether the record was still this turn's; from then on its row is locked until commit."""
+    return _held(turn).update(status=status, resource_id=resource_id) == 1
 
 
 def _mac(*parts: bytes) -> bytes:

@@ -10,7 +10,7 @@ from uuid import UUID
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from core import clock, idempotency
+from core import clock, failpoints, idempotency
 from core.api import context
 from core.api.caller import Caller
 from core.api.permissions import Nobody
@@ -73,12 +73,14 @@ class ServiceView(APIView):
         act: Callable[[datetime], Acted],
         *,
         again: Callable[[idempotency.Replay], Any],
+        status: int = 201,
         body: bytes | None = None,
     ) -> Response:
         """Answer with what `act(now)` came to; under an Idempotency-Key act only once.
 
         A repeat answers with the first status and the body that `again` reads anew from the
-        resource id. `body` is what the key is bound to, by default the JSON body as sent.
+        resource id. `status` is what a service settles with that names none itself. `body` is
+        what the key is bound to, by default the JSON body as sent.
         """
         now = clock.now()
         key = self.request.headers.get("Idempotency-Key")
@@ -88,13 +90,14 @@ class ServiceView(APIView):
         caller_id = self.caller.actor.id
         sent = body if body is not None else self._sent()
         mac = idempotency.body_mac(sent, route=f"{self.request.method} {self.request.path}")
-        with idempotency.guard(caller_id=caller_id, key=key, body_mac=mac, now=now) as replay:
-            if replay is not None:
-                return Response(again(replay), status=replay.status)
+        with idempotency.guard(
+            caller_id=caller_id, key=key, body_mac=mac, now=now, status=status
+        ) as begun:
+            if isinstance(begun, idempotency.Replay):
+                return Response(again(begun), status=begun.status)
             acted = act(now)
-        idempotency.finish(
-            caller_id=caller_id, key=key, status=acted.status, resource_id=acted.resource_id
-        )
+            failpoints.reach("core.once.acted")
+            idempotency.finish(begun, status=acted.status, resource_id=acted.resource_id)
         return Response(acted.body, status=acted.status)
 
     def expected_version(self) -> int:

@@ -6,11 +6,13 @@ from django.db import models
 class IdempotencyRecord(models.Model):
     """What a caller's Idempotency-Key led to: keyed digests, a status and an id, no content.
 
-    The key itself is kept as a MAC only, since a client may put anything into it.
+    The key itself is kept as a MAC only, since a client may put anything into it. `owner` is
+    random and new for each request that is let act.
     """
 
     caller_id = models.CharField(max_length=64)
     key_mac = models.BinaryField(max_length=32)
+    owner = models.UUIDField()
     body_mac = models.BinaryField(max_length=32)
     status = models.PositiveSmallIntegerField(null=True)
     resource_id = models.CharField(max_length=64, blank=True)

@@ -116,7 +116,7 @@ class LeaseClose(LeaseView):
             lease = leases.close(lease=self.lease(), actor=self.caller.actor, now=now)
             return Acted(200, ids.format(PublicId.LEASE, lease.id), body(lease, now))
 
-        return self.once(act, again=lambda _: body(self.lease(), clock.now()))
+        return self.once(act, again=lambda _: body(self.lease(), clock.now()), status=200)
 
 
 class LeaseRecords(LeaseView):

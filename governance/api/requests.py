@@ -77,7 +77,7 @@ class RequestView(View):
             )
             return self.acted(row, status)
 
-        return with_etag(self.once(act, again=self.again))
+        return with_etag(self.once(act, again=self.again, status=status))
 
     def acted(self, row: SubjectRequest, status: int) -> Acted:
         """What an act on `row` came to."""

@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core import clock
+from core import clock, idempotency, ids
 from core.api.parsers import NDJSONParser
 from core.api.renderers import JSONRenderer
 from core.api.views import Acted
@@ -64,7 +64,14 @@ class Subjects(View):
             )
             return _acted(outcome)
 
-        return self.once(act, again=lambda replay: _replayed(replay.resource_id, replay.status))
+        return self.once(act, again=self._again)
+
+    def _again(self, replay: idempotency.Replay) -> Any:
+        subject_id = ids.parse(PublicId.SUBJECT, replay.resource_id)
+        intake.complete_subject(
+            controller_id=self.controller_id, subject_id=subject_id, now=clock.now()
+        )
+        return _replayed(replay.resource_id, replay.status)
 
     def _draft(self, fields: Any) -> SubjectDraft:
         return draft(self, fields)

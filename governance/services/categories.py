@@ -10,9 +10,10 @@ import jsonschema_rs
 import orjson
 from django.db import IntegrityError
 
-from core import audit
+from core import audit, idempotency, ids
 from core.actors import Actor
 from core.errors import Conflict, InvalidInput, NotFound
+from core.ids import PublicId
 from core.unit_of_work import unit_of_work
 from governance.models import Category
 
@@ -80,6 +81,7 @@ def create(
                 now=now,
                 details={"category": str(category.id), "is_special": is_special},
             )
+            idempotency.settle(resource_id=ids.format(PublicId.CATEGORY, category.id))
     except IntegrityError as error:
         raise CategoryExists(field="code") from error
     return category

@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from core import idempotency, ids
 from core.actors import Actor
 from core.errors import InvalidInput, ServiceError
-from core.unit_of_work import no_open_transaction, unit_of_work
+from core.ids import PublicId
+from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from governance.domain.consent import ConsentDraft
 from governance.domain.law import ConsentDecision, LawfulBasis
 from governance.models import ConsentRecord, PurposeVersion
@@ -95,8 +97,18 @@ def record_many(
         with unit_of_work():
             versions = purposes.held_in_force(versions)
             kept = consent_records.keep(controller_id, batch, versions, actor=actor, now=now)
+            _settle(kept)
         outcomes += _outcomes(kept, now=now)
     return outcomes
+
+
+@requires_unit_of_work
+def _settle(kept: Sequence[Kept | ServiceError]) -> None:
+    """What a repeat is told of a request about one decision, until its grants are made."""
+    if len(kept) == 1 and isinstance(kept[0], Kept):
+        access = "pending" if kept[0].ground else _as_it_was(kept[0])
+        public = ids.format(PublicId.CONSENT, kept[0].record.id)
+        idempotency.settle(resource_id=f"{public}:{access}")
 
 
 def _checked_versions(

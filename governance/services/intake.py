@@ -94,6 +94,15 @@ def create_subjects(
     return outcomes
 
 
+@no_open_transaction
+def complete_subject(*, controller_id: UUID, subject_id: UUID, now: datetime) -> None:
+    """Do what a call that created the subject left undone when it broke off, if anything.
+
+    Raises CustodianUnavailable.
+    """
+    purposes.ground_new_subjects(controller_id=controller_id, subject_ids=[subject_id], now=now)
+
+
 def required(outcome: SubjectOutcome) -> UUID:
     """The outcome's subject. Raises SubjectErased when it has none."""
     if outcome.subject_id is None:

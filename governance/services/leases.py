@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.db.models import F
 
-from core import audit, ids
+from core import audit, idempotency, ids
 from core.actors import Actor
 from core.errors import Conflict, InvalidInput, NotFound, NotPermitted, ServiceError
 from core.ids import PublicId
@@ -125,6 +125,7 @@ def open_lease(
             counts=lease_counts.count(controller_id=controller_id, version=version),
         )
         _record("governance.lease.opened", lease, actor=actor, now=now)
+        idempotency.settle(resource_id=ids.format(PublicId.LEASE, lease.id))
     return lease
 
 
@@ -191,6 +192,7 @@ def close(*, lease: Lease, actor: Actor, now: datetime) -> Lease:
             locked.state, locked.closed_at = Lease.State.CLOSED, now
             locked.save(update_fields=["state", "closed_at"])
             _record("governance.lease.closed", locked, actor=actor, now=now)
+            idempotency.settle(resource_id=ids.format(PublicId.LEASE, lease.id))
     return locked
 
 

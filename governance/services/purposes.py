@@ -8,9 +8,11 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
 
-from core import audit, effects
+from core import audit, effects, idempotency
 from core.actors import Actor
 from core.errors import Conflict, InvalidInput, NotFound, NotPermitted, ServiceError
+from core.ids import PublicId
+from core.ids import format as public_id
 from core.models import Effect, EffectState
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from governance.domain.law import LawfulBasis, SpecialCondition
@@ -105,6 +107,7 @@ def create(*, controller_id: UUID, code: str, name: str, actor: Actor, now: date
         with unit_of_work():
             purpose.save(force_insert=True)
             _audit("created", purpose, actor=actor, now=now)
+            idempotency.settle(resource_id=public_id(PublicId.PURPOSE, purpose.id))
     except IntegrityError as error:
         raise PurposeExists(field="code") from error
     return purpose
@@ -198,6 +201,7 @@ def draft_version(
             created_at=now,
         )
         _audit("version-drafted", purpose, actor=actor, now=now, version=number)
+        idempotency.settle(resource_id=str(number))
     return version
 
 
@@ -246,6 +250,7 @@ def activate(
         purpose.save(update_fields=["current", "state"])
         _audit("activated", purpose, actor=actor, now=now, version=version.number)
         enqueue_batch(version=version, after=None, now=now)
+        idempotency.settle(resource_id=str(version.number))
     return version
 
 

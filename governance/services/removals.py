@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import QuerySet
 
-from core import audit, ids
+from core import audit, idempotency, ids
 from core.actors import Actor
 from core.errors import NotFound
 from core.ids import PublicId
@@ -69,6 +69,7 @@ def acknowledge(
             now=now,
             details={"purpose": ids.format(PublicId.PURPOSE, purpose_id)},
         )
+        idempotency.settle(resource_id=str(up_to))
 
 
 def _known(purpose_id: UUID, client_id: UUID) -> UUID:

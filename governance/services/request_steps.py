@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from core import audit, ids
+from core import audit, idempotency, ids
 from core.actors import Actor
 from core.errors import Conflict, NotFound, PreconditionFailed
 from core.ids import PublicId
@@ -138,6 +138,7 @@ def move(request: SubjectRequest, state: RequestState) -> None:
     request.state = SubjectRequest.State(state.value)
     request.version += 1
     request.save(update_fields=["state", "version", "ground", "erasure_id"])
+    idempotency.settle(resource_id=ids.format(PublicId.REQUEST, request.id))
 
 
 def record(step: str, request: SubjectRequest, *, actor: Actor, now: datetime) -> None:

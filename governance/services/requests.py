@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 from django.db import IntegrityError
 
 from accounts.models import Controller
-from core import ids
+from core import idempotency, ids
 from core.actors import Actor
 from core.errors import Conflict, InvalidInput, Withheld
+from core.ids import PublicId
 from core.unit_of_work import unit_of_work
 from governance.domain.deadlines import due_on
 from governance.domain.law import Channel, ErasureGround
@@ -101,6 +102,7 @@ def open_request(
             grants.lock_subject(subject_id)
             request.save(force_insert=True)
             steps.record("received", request, actor=actor, now=now)
+            idempotency.settle(resource_id=ids.format(PublicId.REQUEST, request.id))
     except IntegrityError as error:
         raise RequestExists(field="subject_id") from error
     return request

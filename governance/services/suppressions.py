@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from core import audit
+from core import audit, idempotency
 from core.actors import Actor
 from core.errors import NotFound
 from core.unit_of_work import no_open_transaction, unit_of_work
@@ -47,6 +47,7 @@ def acknowledge(*, controller_id: UUID, reference: Reference, actor: Actor, now:
                 now=now,
                 erasure_id=erasure_id,
             )
+        idempotency.settle(resource_id=str(deleted))
     return deleted
 
 

@@ -1,4 +1,4 @@
-"""One POST to the API in a process of its own: `one_request.py PATH TOKEN BODY`."""
+"""One POST to the API in a process of its own: `one_request.py PATH TOKEN BODY [KEY]`."""
 
 import sys
 
@@ -10,12 +10,15 @@ def main() -> None:
     django.setup()
     from django.test import Client
 
-    path, token, body = sys.argv[1:]
+    path, token, body, *key = sys.argv[1:]
+    headers = {"Authorization": f"Bearer {token}"}
+    if key:
+        headers["Idempotency-Key"] = key[0]
     answer = Client(raise_request_exception=False).post(
         f"/api/v1{path}",
         data=body,
         content_type="application/json",
-        headers={"Authorization": f"Bearer {token}"},
+        headers=headers,
     )
     sys.stdout.write(f"{answer.status_code}\n{answer.content.decode()}")
 

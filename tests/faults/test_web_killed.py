@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from core import ids
+from core.ids import PublicId
 from core.models import Effect
+from governance.models import ConsentRecord
 from tests.faults.processes import Processes
-from tests.functional.api.cast import SCHEMA, Caller, Cast, Study, reference
+from tests.functional.api.cast import SCHEMA, Caller, Cast, Study, consent_body, reference
 from tests.functional.api.cast import study as make_study
 from tests.servers.roles import EveryProcess
 from tests.servers.vaultd import VaultServer
@@ -27,10 +30,13 @@ def processes(vault_server: VaultServer, tmp_path: Path) -> Processes:
     return Processes(vault_server, tmp_path)
 
 
-def killed(processes: Processes, caller: Caller, path: str, body: Any, *, at: str) -> None:
+def killed(
+    processes: Processes, caller: Caller, path: str, body: Any, *, at: str, key: str | None = None
+) -> None:
     token = caller.headers["Authorization"].removeprefix("Bearer ")
     command = ("-c", f"import runpy; runpy.run_path({_SCRIPT!r}, run_name='__main__')")
-    ended = processes.run("web", *command, path, token, json.dumps(body), kill_at=at)
+    keys = () if key is None else (key,)
+    ended = processes.run("web", *command, path, token, json.dumps(body), *keys, kill_at=at)
     assert ended.returncode == -signal.SIGKILL, ended.stdout + ended.stderr[-1500:]
 
 
@@ -101,3 +107,18 @@ class TestWebKilled:
         assert again.status_code == 201
         assert sorted(record["document"]["age"] for record in records) == [7, 41]
         check(study.cast, vault_server)
+
+    def test_right_after_its_commit_has_told_the_repeat_what_it_came_to(
+        self, study: Study, processes: Processes
+    ) -> None:
+        subject = study.patient("ada", consents=False)
+        body = consent_body(study.purpose, subject_id=subject)
+
+        source = study.cast.clinic.source()
+        killed(processes, source, "/consents", body, at="core.once.acted", key="k1")
+        again = source.post("/consents", body, Idempotency_Key="k1")
+        once_more = source.post("/consents", body, Idempotency_Key="k1")
+
+        assert again.status_code == 201, again.content
+        assert (once_more.status_code, once_more.json()) == (201, again.json())
+        assert ids.format(PublicId.CONSENT, ConsentRecord.objects.get().id) == again.json()["id"]

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from core import audit, ids
+from core import audit, idempotency, ids
 from core.actors import Actor
+from core.ids import PublicId
 from core.unit_of_work import no_open_transaction, unit_of_work
 from vault.domain import binding
 from vault.domain.envelope import seal
@@ -131,7 +132,19 @@ def _store(
                 for subject, count in plan.written.items()
             ]
         )
+        for outcome in outcomes.values():
+            _settle(outcome)
     return outcomes
+
+
+def _settle(outcome: RecordOutcome) -> None:
+    """What a repeat of a request about one record is told; nothing where nothing was written."""
+    if outcome.record_id is not None and outcome.outcome in {"created", "updated"}:
+        public = ids.format(PublicId.RECORD, outcome.record_id)
+        idempotency.settle(
+            resource_id=f"{public}:{outcome.version}:{outcome.outcome}",
+            status=201 if outcome.outcome == "created" else 200,
+        )
 
 
 def _current(named: Sequence[_Named]) -> dict[tuple[UUID, bytes], SealedRecord]:

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from core import audit, hpke, ids
+from core import audit, hpke, idempotency, ids
 from core.actors import Actor
+from core.ids import PublicId
 from core.unit_of_work import no_open_transaction, unit_of_work
 from vault import runtime
 from vault.domain.lookup import Reference, tag_input
@@ -271,6 +272,8 @@ def _publish(
                 for i in kept
             ]
         )
+        for i in kept:
+            idempotency.settle(resource_id=ids.format(PublicId.SUBJECT, subjects[i].id))
     return [None if subject.id in given_up else subject.id for subject in subjects]
 
 
