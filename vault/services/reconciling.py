@@ -1,12 +1,15 @@
 """Compares key share rows with the key store and reports; it never changes either.
 
 A share without a row may belong to rows that a restored database has lost, so nothing is
-destroyed here.
+destroyed here. Settled rows are looked at too: a write to the key store that took longer than a
+drain, or a key store that was put back, leaves a live share where an erasure saw none.
 """
 
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from core import metrics
+from core.logging import get_logger
 from core.unit_of_work import no_open_transaction
 from vault import runtime
 from vault.domain.states import ShareState
@@ -15,6 +18,7 @@ from vault.ports import ShareState as StoreState
 from vault.services import keys
 
 _BATCH = 500
+logger = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -25,6 +29,7 @@ class Report:
     without_row: list[str] = field(default_factory=list)
     live_but_absent: list[str] = field(default_factory=list)
     destroyed_but_live: list[str] = field(default_factory=list)
+    absent_but_live: list[str] = field(default_factory=list)
     live_but_destroyed: list[str] = field(default_factory=list)
     never_used: list[str] = field(default_factory=list)
 
@@ -35,6 +40,7 @@ class Report:
             self.without_row
             or self.live_but_absent
             or self.destroyed_but_live
+            or self.absent_but_live
             or self.live_but_destroyed
         )
 
@@ -43,7 +49,9 @@ class Report:
 def compare(*, controller_id: UUID) -> Report:
     """Compare every key share of a controller. Raises CustodianUnavailable.
 
-    Needs the rights to list and read metadata; shares themselves are not read.
+    Needs the rights to list and read metadata; shares themselves are not read. A share that is
+    live though it was settled as destroyed or absent is logged as critical and counted as an
+    integrity violation; `deploy/README.md` says what to do.
     """
     report = Report()
     held = {UUID(bytes=kid) for kid in runtime.inventory().kids(controller_id=controller_id)}
@@ -51,7 +59,15 @@ def compare(*, controller_id: UUID) -> Report:
     report.without_row = sorted(kid.hex for kid in held - {row.kid for row in rows})
     for start in range(0, len(rows), _BATCH):
         _compare_batch(report, rows[start : start + _BATCH])
+    _warn(controller_id, "destroyed-but-live", report.destroyed_but_live)
+    _warn(controller_id, "absent-but-live", report.absent_but_live)
     return report
+
+
+def _warn(controller_id: UUID, code: str, kids: list[str]) -> None:
+    if kids:
+        metrics.integrity_violated(code=code)
+        logger.critical("key_share.alive", code=code, controller_id=controller_id, count=len(kids))
 
 
 def _compare_batch(report: Report, rows: list[KeyShare]) -> None:
@@ -67,8 +83,12 @@ def _compare_batch(report: Report, rows: list[KeyShare]) -> None:
 
 
 def _wrong(report: Report, state: str, store: set[StoreState]) -> list[str] | None:
-    if state in {ShareState.DESTROYED, ShareState.ABSENT}:
-        return report.destroyed_but_live if StoreState.LIVE in store else None
+    settled = {
+        ShareState.DESTROYED.value: report.destroyed_but_live,
+        ShareState.ABSENT.value: report.absent_but_live,
+    }
+    if state in settled:
+        return settled[state] if StoreState.LIVE in store else None
     if state == ShareState.LIVE:
         if StoreState.DESTROYED in store:
             return report.live_but_destroyed

@@ -1,13 +1,43 @@
 """The reconciler names what the two stores see differently and changes nothing."""
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import uuid4
 
+import pytest
+from prometheus_client import REGISTRY
+
+from core import effects, runtime
 from core.unit_of_work import unit_of_work
+from tests.fakes.custodian import FakeCustodian
 from tests.fakes.world import World
 from vault.models import KeyShare
 from vault.ports import ShareRef
 from vault.services import reconciling, shredding
+
+
+class KeyStoreStoodStill(Exception):
+    """The call has not come back yet."""
+
+
+class PausedAtShares:
+    """The key store, for a process that stops before its shares are written."""
+
+    def __init__(self, custodian: FakeCustodian) -> None:
+        self._custodian = custodian
+        self.asked: Sequence[ShareRef] = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._custodian, name)
+
+    def create_shares(self, refs: Sequence[ShareRef]) -> None:
+        self.asked = refs
+        raise KeyStoreStoodStill
+
+
+def counted(labels: Mapping[str, str]) -> float:
+    return REGISTRY.get_sample_value("lethe_integrity_violations_total", dict(labels)) or 0
 
 
 class TestCompare:
@@ -61,3 +91,44 @@ class TestCompare:
         report = reconciling.compare(controller_id=world.controller_id)
 
         assert report.destroyed_but_live == [KeyShare.objects.get().kid.hex]
+        assert not report.is_clean
+
+    def test_reports_a_share_that_was_written_after_its_erasure(self, world: World) -> None:
+        """The process that creates it stands still until an erasure has found nothing there."""
+        late = PausedAtShares(world.custodian)
+        with runtime.override(custodian=late), pytest.raises(KeyStoreStoodStill):
+            world.subject()
+        with unit_of_work():
+            shredding.fence(
+                subject_id=KeyShare.objects.get().subject_id,
+                erasure_id=uuid4(),
+                actor=world.actor,
+                open_leases=0,
+                now=world.now,
+            )
+        world.later(minutes=10)
+        effects.sweep(queue="shred", now=world.now)
+        assert KeyShare.objects.get().state == "absent"
+        before = reconciling.compare(controller_id=world.controller_id)
+
+        world.custodian.create_shares(late.asked)
+        report = reconciling.compare(controller_id=world.controller_id)
+
+        assert before.is_clean
+        assert report.absent_but_live == [KeyShare.objects.get().kid.hex]
+        assert (report.destroyed_but_live, report.is_clean) == ([], False)
+
+    @pytest.mark.parametrize("state", ["destroyed", "absent"])
+    def test_is_loud_about_a_share_that_should_be_gone(
+        self, world: World, caplog: pytest.LogCaptureFixture, state: str
+    ) -> None:
+        world.subject()
+        KeyShare.objects.update(state=state)
+        labels = {"code": f"{state}-but-live"}
+        before = counted(labels)
+
+        reconciling.compare(controller_id=world.controller_id)
+
+        assert counted(labels) == before + 1
+        (record,) = [record for record in caplog.records if record.levelname == "CRITICAL"]
+        assert labels["code"] in record.getMessage()
