@@ -78,8 +78,17 @@ def _schedule() -> dict[str, dict[str, Any]]:
         }
         for queue in _queues()
     }
+    tends = {
+        f"tend-{queue}": {
+            "task": "core.tend",
+            "schedule": settings.LETHE_GATE_EVERY,
+            "args": (queue,),
+            "options": {"queue": queue, "expires": max(5.0, 2 * settings.LETHE_GATE_EVERY)},
+        }
+        for queue in settings.LETHE_TENDERS
+    }
     purge = {"task": "core.purge", "schedule": 3600.0, "options": {"queue": "default"}}
-    return {**sweeps, "purge": purge}
+    return {**sweeps, **tends, "purge": purge}
 
 
 @signals.setup_logging.connect

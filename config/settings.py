@@ -202,6 +202,8 @@ LETHE_READY_CHECKS = ["vault.adapters.checks.ready"]
 LETHE_EFFECT_LEASE = timedelta(seconds=env.number("LETHE_EFFECT_LEASE", 60))
 LETHE_EFFECT_ATTEMPTS = int(env.number("LETHE_EFFECT_ATTEMPTS", 12))
 LETHE_EFFECT_BACKOFF = timedelta(seconds=env.number("LETHE_EFFECT_BACKOFF", 2))
+#: Most erasures that the eraser carries through together.
+LETHE_ERASER_BATCH = int(env.number("LETHE_ERASER_BATCH", 200))
 LETHE_SWEEP_EVERY = env.number("LETHE_SWEEP_EVERY", 2.0)
 
 # --- erasure: outwaited after the fence (design: page-write deadline, cache, key-store call) ----

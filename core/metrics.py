@@ -12,6 +12,7 @@ from prometheus_client import (
     REGISTRY,
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
     multiprocess,
@@ -24,6 +25,7 @@ _EFFECTS = Counter(
 )
 _EFFECT_SECONDS = Histogram("lethe_effect_seconds", "Time an effect's run took", ["kind"])
 _STUCK = Counter("lethe_effects_stuck", "Effects handed to an operator", ["kind"])
+_GATE = Gauge("lethe_gate_open", "1 while data is served", multiprocess_mode="mostrecent")
 _INTEGRITY = Counter("lethe_integrity_violations", "What must not be, and was", ["code"])
 
 
@@ -46,6 +48,11 @@ def effect_finished(*, kind: str, seconds: float) -> None:
 def effect_stuck(*, kind: str) -> None:
     """Count an effect handed to an operator; alert on any."""
     _STUCK.labels(kind).inc()
+
+
+def gate_checked(*, is_open: bool) -> None:
+    """Say how the gate was found; alert when it is closed."""
+    _GATE.set(int(is_open))
 
 
 def integrity_violated(*, code: str) -> None:

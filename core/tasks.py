@@ -30,6 +30,15 @@ def sweep_queue(queue: str, **_unknown: object) -> None:
     effects.sweep(queue=queue, now=clock.now())
 
 
+@shared_task(name="core.tend", ignore_result=True, acks_late=True)
+def tend(queue: str, **_unknown: object) -> None:
+    """Call what LETHE_TENDERS names for `queue`; the next round comes in any case."""
+    from core import clock
+
+    for path in settings.LETHE_TENDERS.get(queue, ()):
+        import_string(path)(now=clock.now())
+
+
 @shared_task(name="core.purge", ignore_result=True, acks_late=True)
 def purge(**_unknown: object) -> None:
     """Delete what is past its time, by every function that LETHE_PURGES names."""

@@ -1,41 +1,62 @@
 """Handlers of vault's effects: edges that read the clock and drive the machine's steps."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from core import clock, failpoints
+from django.conf import settings
+
+from core import clock, effect_batches, failpoints
 from core.effects import Again, Claim, Done
 from vault.domain.states import ShreddingState
-from vault.services import attesting, shredding
+from vault.errors import KeyStillAlive
+from vault.services import attesting, destroying, gate, shredding, sweeping
 
 _PAUSE = timedelta(seconds=5)
-#: States in which the eraser still has something to do.
-_UNFINISHED = (
-    ShreddingState.FENCED,
-    ShreddingState.DRAINED,
-    ShreddingState.ORDERED,
-    ShreddingState.KEYS_DESTROYED,
-)
+_HELD = timedelta(minutes=1)
 
 
 def shred(claim: Claim) -> Done | Again:
-    """Run an erasure from where it stands to SWEPT; on queue `shred`, as the eraser."""
+    """Run an erasure, and those that are due with it, to SWEPT; on queue `shred`, as the eraser."""
     erasure_id = UUID(str(claim.payload["erasure_id"]))
     row = shredding.get(erasure_id=erasure_id)
     if row.state == ShreddingState.FENCED and claim.now < row.drain_until:
         return Again(not_before=row.drain_until, reason="draining")
-    for step in (shredding.drain, shredding.order, shredding.destroy, shredding.sweep):
-        step(erasure_id=erasure_id, now=clock.now())
-        failpoints.reach(f"vault.shred.after-{step.__name__}")
+    if row.state in shredding.UNFINISHED and row.held_at and not row.released_at:
+        return Again(not_before=clock.now() + _HELD, reason="held-after-restore")
+    gate.require_open()
+    others = shredding.due(now=claim.now, limit=settings.LETHE_ERASER_BATCH)
+    batch = list(dict.fromkeys([erasure_id, *others]))
+    if erasure_id in _run(batch):
+        raise KeyStillAlive(erasure_id=str(erasure_id))
     row = shredding.get(erasure_id=erasure_id)
-    if row.state in _UNFINISHED:  # a clock that stepped back, or a step that another run took
+    if row.state in shredding.UNFINISHED:  # a lock, or a clock that stepped back
         return Again(not_before=clock.now() + _PAUSE, reason=f"still-{row.state}")
-    return Done(outcome={"state": row.state})
+
+    def settle() -> None:
+        done = shredding.finished(batch)
+        effect_batches.end_many(kind=claim.kind, keys=map(str, done), now=clock.now())
+
+    return Done(outcome={"state": row.state}, settle=settle)
+
+
+def _run(batch: Sequence[UUID]) -> set[UUID]:
+    """Every step for the whole batch; the erasures of which a key survived its destruction."""
+    shredding.drain(erasure_ids=batch, now=clock.now())
+    failpoints.reach("vault.shred.after-drain")
+    shredding.order(erasure_ids=batch, now=clock.now())
+    failpoints.reach("vault.shred.after-order")
+    survived = destroying.destroy(erasure_ids=batch, now=clock.now())
+    failpoints.reach("vault.shred.after-destroy")
+    sweeping.sweep(erasure_ids=batch, now=clock.now())
+    failpoints.reach("vault.shred.after-sweep")
+    return survived
 
 
 def attest(claim: Claim) -> Done | Again:
     """Verify an erasure that was swept; on queue `attest`, as the attester."""
     erasure_id = UUID(str(claim.payload["erasure_id"]))
+    gate.require_open()
     attesting.attest(erasure_id=erasure_id, now=clock.now())
     failpoints.reach("vault.attest.done")
     return Done(outcome={"state": shredding.get(erasure_id=erasure_id).state})

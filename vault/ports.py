@@ -4,7 +4,7 @@ Shares never leave an adapter except inside `FreshShare`, which prints redacted 
 one call. All batches may be of any size; adapters cut them to what their store takes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -12,6 +12,7 @@ from typing import Protocol
 from uuid import UUID
 
 from vault.domain.gate import Marker
+from vault.domain.journal import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,26 +149,42 @@ class WrappingKeys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class JournalReceipt:
-    """Proof that an entry is durable: sequence number and hash of the chain at it."""
+    """Proof that an entry is durable: its place, the hash of the chain at it.
+
+    `ordinal` counts the destruction entries up to and with it.
+    """
 
     journal_id: UUID
     sequence: int
     hash: bytes
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class JournalDraft:
+    """An entry to append: its kind and a body without identity (`docs/formats/journal.md`)."""
+
+    kind: str
+    body: Mapping[str, object]
 
 
 class Journal(Protocol):
     """Append-only, hash-chained, durable record of acts that a restore must not undo."""
 
-    def append(self, *, kind: str, body: dict[str, object], now: datetime) -> JournalReceipt:
-        """Append one entry and return once it is on stable storage of every volume.
+    def append_many(self, drafts: Sequence[JournalDraft], *, now: datetime) -> list[JournalReceipt]:
+        """Append the entries and return once all are on stable storage of every volume.
 
-        `body` is JSON without identity. Raises JournalUnavailable; then the act it announces
-        must not be done.
+        Raises JournalUnavailable; then none of the acts they announce must be done. Raises
+        ValueError for a body that its kind does not have.
         """
         ...
 
     def head(self) -> JournalReceipt:
-        """The last durable entry. Raises JournalUnavailable."""
+        """The last durable entry, as the volumes have it now. Raises JournalUnavailable."""
+        ...
+
+    def entries(self, *, after: int = -1) -> Iterator[Entry]:
+        """Durable entries with a sequence above `after`. Raises JournalUnavailable."""
         ...
 
 
@@ -186,11 +203,33 @@ class DestructionMarker(Protocol):
         ...
 
 
-class SubjectParticipant(Protocol):
-    """An upper room that takes part when a subject is erased."""
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """A person whose data is being swept: this is the last time the three ids stand together.
 
-    def swept(self, *, erasure_id: UUID, subject_id: UUID, trail_id: UUID) -> None:
-        """Delete or anonymise everything of the subject; runs inside vault's sweep transaction.
+    `trail_id` is None for what a creation that broke off left.
+    """
+
+    erasure_id: UUID
+    subject_id: UUID
+    trail_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A withdrawal that the journal knew and a restored database did not."""
+
+    controller_id: UUID
+    trail_id: UUID
+    purpose_id: UUID
+    decided_at: datetime
+
+
+class SubjectParticipant(Protocol):
+    """An upper room that takes part when subjects are erased or a journal is replayed."""
+
+    def swept(self, *, erasures: Sequence[Swept]) -> None:
+        """Delete or anonymise everything of these subjects; runs inside vault's transaction.
 
         Must be idempotent.
         """
@@ -198,4 +237,11 @@ class SubjectParticipant(Protocol):
 
     def attested(self, *, erasure_id: UUID) -> None:
         """Destruction was verified and attested; runs inside vault's transaction."""
+        ...
+
+    def replayed(self, *, revocations: Sequence[Revoked], now: datetime) -> None:
+        """Write down withdrawals that were replayed; runs inside vault's transaction.
+
+        Must be idempotent.
+        """
         ...

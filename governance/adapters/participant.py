@@ -1,5 +1,8 @@
 """Governance's part in an erasure: cut what leads to the person, then ask for the certificate."""
 
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import F
@@ -7,29 +10,37 @@ from django.db.models import F
 from core import effects
 from core.unit_of_work import requires_unit_of_work
 from governance.models import Disclosure, Lease, SubjectRequest
+from governance.services import consent_records
 from vault.models import DestructionAttestation
+from vault.ports import Revoked, Swept
 
 
 class Governance:
     """Implements `vault.ports.SubjectParticipant`; every step may be repeated."""
 
     @requires_unit_of_work
-    def swept(self, *, erasure_id: UUID, subject_id: UUID, trail_id: UUID) -> None:
-        """Take the subject's id off its requests and turn its disclosures into counters.
+    def swept(self, *, erasures: Sequence[Swept]) -> None:
+        """Take the subjects' ids off their requests and turn their disclosures into counters.
 
-        A request that is still open beside this erasure has nobody left to serve: it ends here.
+        A request that is still open beside an erasure has nobody left to serve: it ends here.
         Consent records stay: they name the trail only, and vault cuts what the trail maps to.
         """
-        of_subject = SubjectRequest.objects.filter(subject_id=subject_id)
-        others = of_subject.exclude(erasure_id=erasure_id)
+        of_subjects = SubjectRequest.objects.filter(
+            subject_id__in=[one.subject_id for one in erasures]
+        )
+        others = of_subjects.exclude(erasure_id__in=[one.erasure_id for one in erasures])
         others.exclude(state__in=SubjectRequest.CLOSED).update(
             state=SubjectRequest.State.WITHDRAWN, version=F("version") + 1
         )
-        of_subject.update(subject_id=None)
-        rows = Disclosure.objects.filter(trail_id=trail_id)
-        read_by = sorted(set(rows.values_list("lease_id", flat=True)))
+        of_subjects.update(subject_id=None)
+        trails = [one.trail_id for one in erasures if one.trail_id is not None]
+        rows = Disclosure.objects.filter(trail_id__in=trails)
+        read_by = Counter(
+            lease_id for lease_id, _ in rows.values_list("lease_id", "trail_id").distinct()
+        )
         list(Lease.objects.select_for_update().filter(id__in=read_by).order_by("id"))
-        Lease.objects.filter(id__in=read_by).update(subjects_erased=F("subjects_erased") + 1)
+        for lease_id, count in read_by.items():
+            Lease.objects.filter(id=lease_id).update(subjects_erased=F("subjects_erased") + count)
         rows.delete()
 
     @requires_unit_of_work
@@ -52,6 +63,11 @@ class Governance:
             payload={"erasure_id": str(erasure_id)},
             now=attestation.at,
         )
+
+    @requires_unit_of_work
+    def replayed(self, *, revocations: Sequence[Revoked], now: datetime) -> None:
+        """Keep a record of each withdrawal that a restored database had lost."""
+        consent_records.keep_replayed(revocations, now=now)
 
 
 def participant() -> Governance:

@@ -23,7 +23,7 @@ from governance.api.serializers.subjects import (
     SubjectSerializer,
 )
 from governance.services import intake
-from vault.services import subjects
+from vault.services import gate, subjects
 from vault.services.subjects import SubjectDraft, SubjectOutcome
 
 _WRITERS = access.allow("records:write", roles=(access.SOURCE_ADMIN,))
@@ -125,7 +125,7 @@ class SubjectLookup(View):
         erased subject that its source has not acknowledged yet.
         """
         reference = self.body(ReferenceSerializer)
-        subject_id = intake.find_subject(controller_id=self.controller_id, reference=reference)
+        subject_id = intake.look_up(controller_id=self.controller_id, reference=reference)
         return Response(shown(SubjectSerializer, {"id": subject_id, "state": "live"}))
 
 
@@ -143,6 +143,7 @@ class Subject(View):
     @extend_schema(operation_id="get_subject", responses={200: SubjectSerializer})
     def get(self, _request: Request, **_path: str) -> Response:
         """Whether the data subject lives; 410 from the fence of its erasure on."""
+        gate.require_open()
         subject = subjects.require_live(
             controller_id=self.controller_id,
             subject_id=self.path_id(PublicId.SUBJECT, "subject_id"),

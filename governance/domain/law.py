@@ -49,7 +49,11 @@ class ConsentDecision(StrEnum):
 
 
 class Channel(StrEnum):
-    """Where a decision or request reached the controller."""
+    """Where a decision or request reached the controller.
+
+    REPLAY is no channel of a person: a withdrawal that the erasure journal brought back after a
+    database was restored. Callers cannot name it.
+    """
 
     WEB = "web"
     APP = "app"
@@ -58,3 +62,8 @@ class Channel(StrEnum):
     IN_PERSON = "in-person"
     EMAIL = "email"
     SOURCE_SYSTEM = "source-system"
+    REPLAY = "replay"
+
+
+#: What a caller may name.
+CALLER_CHANNELS = tuple(channel for channel in Channel if channel is not Channel.REPLAY)

@@ -23,7 +23,7 @@ from governance.services import consent_records, purposes
 from governance.services.consent_records import Kept
 from vault.errors import SubjectErased
 from vault.models import Subject
-from vault.services import grants, subjects
+from vault.services import gate, grants, subjects
 from vault.services.grants import Ground
 
 Access = Literal["granted", "pending", "none"]
@@ -211,6 +211,7 @@ def finish(*, first: UUID, last: UUID, now: datetime) -> None:
 
 def history(*, controller_id: UUID, subject_id: UUID) -> list[ConsentRecord]:
     """Every decision of the subject, oldest first. Raises SubjectNotFound, SubjectErased."""
+    gate.require_open()
     subject = subjects.require_live(controller_id=controller_id, subject_id=subject_id)
     if subject.trail_id is None:
         raise SubjectErased
@@ -223,6 +224,7 @@ def counts(*, controller_id: UUID, purpose_id: UUID) -> dict[str, int]:
 
     Keys: `subjects`, `given`, `refused`, `withdrawn`, `undecided`.
     """
+    gate.require_open()
     living = Subject.objects.filter(
         controller_id=controller_id, state="live", trail_id__isnull=False
     ).exclude(evidence_public=None)  # what a creation that broke off left: nobody's

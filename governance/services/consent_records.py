@@ -8,16 +8,17 @@ from uuid import UUID
 from django.db.models import Max
 
 from core import audit, effects
-from core.actors import Actor
+from core.actors import Actor, process_actor
 from core.errors import ServiceError
 from core.ids import new_time_ordered
 from core.unit_of_work import requires_unit_of_work
 from governance.domain.consent import ConsentDraft
-from governance.domain.law import ConsentDecision
+from governance.domain.law import Channel, ConsentDecision
 from governance.models import ConsentRecord, PurposeVersion
 from vault.domain.states import SubjectState
 from vault.errors import SubjectErased, SubjectNotFound
 from vault.models import Removal, Subject
+from vault.ports import Revoked
 from vault.services import grants
 from vault.services.grants import Ground
 
@@ -145,12 +146,17 @@ def _store(rows: Sequence[ConsentRecord], *, actor: Actor) -> None:
 def _act(subject_id: UUID, kept: ConsentRecord, *, now: datetime) -> Ground | None:
     if kept.decision == ConsentDecision.GIVEN:
         return grants.open_ground(
-            subject_id=subject_id, purpose_id=kept.purpose_id, ground=kept.id, now=now
+            subject_id=subject_id,
+            purpose_id=kept.purpose_id,
+            ground=kept.id,
+            decided_at=kept.decided_at,
+            now=now,
         )
     grants.withdraw(
         subject_id=subject_id,
         purpose_id=kept.purpose_id,
         reason=Removal.Reason.WITHDRAWN,
+        decided_at=kept.decided_at,
         now=now,
     )
     return None
@@ -172,3 +178,38 @@ def _promise(kept: Sequence[Kept], *, now: datetime) -> None:
             now=now,
             not_before=now + PATIENCE,
         )
+
+
+@requires_unit_of_work
+def keep_replayed(revocations: Sequence[Revoked], *, now: datetime) -> None:
+    """Records of withdrawals that the erasure journal knew and a restored database did not.
+
+    Only where the restored database's latest decision is older; a repeat changes nothing. A
+    purpose that the restored database does not know has no record to get.
+    """
+    rows = [row for one in revocations if (row := _replayed(one, now=now)) is not None]
+    _store(rows, actor=process_actor("eraser"))
+
+
+def _replayed(one: Revoked, *, now: datetime) -> ConsentRecord | None:
+    known = ConsentRecord.objects.filter(trail_id=one.trail_id, purpose_id=one.purpose_id)
+    latest = known.order_by("-decided_at", "-id").first()
+    if latest is None or latest.decided_at > one.decided_at:
+        return None
+    if latest.decision != ConsentDecision.GIVEN:
+        return None
+    return ConsentRecord(
+        id=new_time_ordered(),
+        controller_id=one.controller_id,
+        trail_id=one.trail_id,
+        purpose_id=one.purpose_id,
+        purpose_version_id=latest.purpose_version_id,
+        decision=ConsentDecision.WITHDRAWN,
+        is_explicit=False,
+        text_digest="",
+        language="",
+        channel=Channel.REPLAY,
+        decided_at=one.decided_at,
+        recorded_at=now,
+        recorded_by=process_actor("eraser").id,
+    )

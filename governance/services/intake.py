@@ -20,7 +20,7 @@ from governance.services import categories, purposes
 from vault.domain.lookup import Reference
 from vault.errors import SubjectErased
 from vault.models import SealedRecord
-from vault.services import grants, reading, sealing, subjects
+from vault.services import gate, grants, reading, sealing, subjects
 from vault.services.reading import OpenRecord
 from vault.services.sealing import RecordDraft, RecordOutcome
 from vault.services.subjects import Resolved, SubjectDraft, SubjectOutcome
@@ -108,6 +108,16 @@ def required(outcome: SubjectOutcome) -> UUID:
     if outcome.subject_id is None:
         raise SubjectErased
     return outcome.subject_id
+
+
+@no_open_transaction
+def look_up(*, controller_id: UUID, reference: Reference) -> UUID:
+    """As `find_subject`, for whoever wants to know that there is one.
+
+    Raises RestoreReplayRequired too.
+    """
+    gate.require_open()
+    return find_subject(controller_id=controller_id, reference=reference)
 
 
 @no_open_transaction

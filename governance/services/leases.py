@@ -29,7 +29,7 @@ from governance.services import (
 )
 from governance.services.lease_cursor import Split
 from governance.services.lease_pages import ALL_FIELDS, Clock, Reading, Sent
-from vault.services import purpose_keys
+from vault.services import gate, purpose_keys
 
 MAX_SPLITS = 256
 
@@ -107,6 +107,7 @@ def open_lease(
     caller's to check.
     Raises PurposeNotFound, PurposeInactive, CategoryNotOfPurpose, ClientNeeded.
     """
+    gate.require_open()
     client_id = client_of(actor)
     version = purposes.active_version(controller_id=controller_id, purpose_id=purpose_id)
     fields = _chosen(controller_id, version, category_codes)

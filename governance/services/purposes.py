@@ -357,16 +357,16 @@ def _ground(version: PurposeVersion, subjects: Sequence[UUID], *, now: datetime)
         for subject_id in sorted(set(subjects)):
             try:
                 with transaction.atomic():
-                    grounds.append(
-                        grants.open_ground(
-                            subject_id=subject_id,
-                            purpose_id=version.purpose_id,
-                            ground=version.id,
-                            now=now,
-                        )
+                    ground = grants.open_ground(
+                        subject_id=subject_id,
+                        purpose_id=version.purpose_id,
+                        ground=version.id,
+                        now=now,
                     )
             except SubjectErased:
                 continue
+            if ground is not None:
+                grounds.append(ground)
     grants.issue(grounds=grounds, categories=category_refs(version), now=now)
 
 

@@ -8,6 +8,7 @@ ERASER = [
     "vault.destroy.journaled",
     "vault.destroy.destroyed",
     "vault.destroy.read-back",
+    "vault.destroy.marked",
     "vault.shred.after-destroy",
     "vault.sweep.before-commit",
     "vault.shred.after-sweep",

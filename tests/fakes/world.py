@@ -91,9 +91,11 @@ class World:
     def open_ground(self, subject_id: UUID) -> Ground:
         self.purpose_key()
         with unit_of_work():
-            return grants.open_ground(
+            ground = grants.open_ground(
                 subject_id=subject_id, purpose_id=self.purpose_id, ground=uuid4(), now=self.now
             )
+        assert ground is not None
+        return ground
 
     def consent(self, subject_id: UUID) -> Ground:
         ground = self.open_ground(subject_id)
@@ -118,6 +120,8 @@ def world(journal_dir: Path, store: EveryProcess | None = None) -> Iterator[Worl
     """Bind the fakes, or a real store, to the ports for the length of the block."""
     made = World(pool=store.available() if store else ())
     keys = store or made.custodian
+    if store is not None:
+        store.forget_marker()
     clock.move(ahead=timedelta(0))
     key_cache.cache().clear()
     journal, mirror = journal_dir / "journal", journal_dir / "mirror"

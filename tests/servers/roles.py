@@ -35,6 +35,11 @@ class EveryProcess:
         self._marker = HashicorpMarker(server.client("eraser"), server.layout)
         # The stream of the tests may open the first two keys of the pool, and no other.
         self._pool = server.pool[:2]
+        self._server = server
+
+    def forget_marker(self) -> None:
+        """Each test has a journal of its own, and the store outlives them all."""
+        self._server.admin("DELETE", f"{self._server.layout.marker}/metadata/journal")
 
     def available(self) -> Sequence[str]:
         return self._pool

@@ -8,7 +8,7 @@ restored, exchanged or damaged, and the journal stays closed until a person look
 import errno
 import logging
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import zip_longest
@@ -17,9 +17,16 @@ from typing import Final, Self
 
 from vault.adapters import journal_volume
 from vault.adapters.journal_volume import Tail, Volume
-from vault.domain.journal import NO_HASH, Entry, EntryKind, InvalidEntryError, check_body
+from vault.domain.journal import (
+    NO_HASH,
+    Entry,
+    EntryKind,
+    InvalidEntryError,
+    check_body,
+    next_ordinal,
+)
 from vault.errors import JournalUnavailable
-from vault.ports import JournalReceipt
+from vault.ports import JournalDraft, JournalReceipt
 
 _log = logging.getLogger(__name__)
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -118,23 +125,37 @@ class DirectoryJournal:
         for volume in volumes:
             volume.close()
 
-    def append(self, *, kind: str, body: dict[str, object], now: datetime) -> JournalReceipt:
-        """See `vault.ports.Journal`. Raises ValueError for a body that its kind does not have."""
-        entry_kind = EntryKind(kind)
-        check_body(entry_kind, body)
-        if entry_kind is EntryKind.GENESIS:
-            raise ValueError("only found() writes a genesis entry")
+    def append(self, *, kind: str, body: Mapping[str, object], now: datetime) -> JournalReceipt:
+        """Append one entry; see `append_many`."""
+        return self.append_many([JournalDraft(kind, body)], now=now)[0]
+
+    def append_many(self, drafts: Sequence[JournalDraft], *, now: datetime) -> list[JournalReceipt]:
+        """See `vault.ports.Journal`."""
+        for draft in drafts:
+            check_body(EntryKind(draft.kind), draft.body)
+            if EntryKind(draft.kind) is EntryKind.GENESIS:
+                raise ValueError("only found() writes a genesis entry")
         if not self._volumes:
             raise JournalUnavailable("The journal is closed.")
         try:
             self._mend()
-            last = self._last
-            entry = Entry(last.journal_id, last.sequence + 1, last.hash(), entry_kind, now, body)
-            self._write(entry)
+            entries = self._chained(drafts, now)
+            self._write(entries)
         except OSError:
             raise JournalUnavailable from None
-        self._last = entry
-        return _receipt(entry)
+        self._last = entries[-1]
+        return [_receipt(entry) for entry in entries]
+
+    def _chained(self, drafts: Sequence[JournalDraft], now: datetime) -> list[Entry]:
+        entries, last = [], self._last
+        for draft in drafts:
+            kind = EntryKind(draft.kind)
+            last = Entry(
+                last.journal_id, last.sequence + 1, last.hash(), kind, now, draft.body,
+                next_ordinal(kind, last),
+            )  # fmt: skip
+            entries.append(last)
+        return entries
 
     def head(self) -> JournalReceipt:
         """See `vault.ports.Journal`."""
@@ -196,21 +217,21 @@ class DirectoryJournal:
             volume.append(last)
             self._report("entry-caught-up", number, last.sequence)
 
-    def _write(self, entry: Entry) -> None:
+    def _write(self, entries: Sequence[Entry]) -> None:
         try:
-            self._write_once(entry)
+            self._write_once(entries)
         except OSError as error:
             if error.errno not in _FULL or not self._each(Volume.release_reserve):
                 raise
             # The space was held back for this: an erasure must not wait for a bigger disk.
-            self._report("reserve-used", 0, entry.sequence)
+            self._report("reserve-used", 0, entries[0].sequence)
             self._mend()
-            self._write_once(entry)
+            self._write_once(entries)
 
-    def _write_once(self, entry: Entry) -> None:
+    def _write_once(self, entries: Sequence[Entry]) -> None:
         self._dirty = [volume.position() for volume in self._volumes]
         for volume in self._volumes:
-            volume.append(entry)
+            volume.append(*entries)
         self._dirty = None
 
     def _mend(self) -> None:
@@ -234,7 +255,7 @@ class DirectoryJournal:
 
 
 def _receipt(entry: Entry) -> JournalReceipt:
-    return JournalReceipt(entry.journal_id, entry.sequence, entry.hash())
+    return JournalReceipt(entry.journal_id, entry.sequence, entry.hash(), entry.ordinal)
 
 
 def _text(error: Exception) -> str:

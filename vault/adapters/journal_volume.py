@@ -133,11 +133,11 @@ class Volume:
         finally:
             os.close(file)
 
-    def append(self, entry: Entry) -> None:
-        """Write one entry at the end and return once it is on stable storage."""
-        line = entry.line()
+    def append(self, *entries: Entry) -> None:
+        """Write entries at the end and return once they are on stable storage."""
+        line = b"".join(entry.line() for entry in entries)
         if self._segment is None or self._length >= self._segment_bytes:
-            self._segment = self.directory / f"{entry.sequence:020d}{_SUFFIX}"
+            self._segment = self.directory / f"{entries[0].sequence:020d}{_SUFFIX}"
             self._length = 0
         is_new = self._length == 0
         self._write(self._segment, line, os.O_CREAT, at=self._length)

@@ -79,5 +79,5 @@ def _body(shredding: Shredding, readings: Sequence[DestructionReading]) -> dict[
             for reading in readings
         ],
         "counts": shredding.counts,
-        "journal": shredding.journal,
+        "journal": {name: shredding.journal[name] for name in ("journal_id", "sequence", "hash")},
     }

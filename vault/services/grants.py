@@ -18,7 +18,7 @@ from vault.domain.states import ShareState, SubjectState
 from vault.errors import SubjectErased, SubjectNotFound
 from vault.models import Alias, KeyGrant, KeyShare, Removal, Subject
 from vault.ports import GrantFailure, GrantToMake
-from vault.services import keys, purpose_keys
+from vault.services import gate, journal, keys, purpose_keys, removals
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,21 +60,33 @@ def lock_subject(subject_id: UUID) -> Subject:
 
 
 @requires_unit_of_work
-def open_ground(*, subject_id: UUID, purpose_id: UUID, ground: UUID, now: datetime) -> Ground:
+def open_ground(
+    *,
+    subject_id: UUID,
+    purpose_id: UUID,
+    ground: UUID,
+    now: datetime,
+    decided_at: datetime | None = None,
+) -> Ground | None:
     """Make `ground` the current one of subject and purpose; earlier grants stop matching.
 
-    Raises SubjectNotFound, SubjectErased.
+    `decided_at` is when the ground was decided (default: now). None, and nothing changed, when
+    a withdrawal decided later is known: the restored queue of a source must not renew what was
+    withdrawn since. Raises SubjectNotFound, SubjectErased.
     """
+    decided_at = decided_at or now
     lock_subject(subject_id)
     alias, _ = Alias.objects.get_or_create(
         subject_id=subject_id,
         purpose_id=purpose_id,
         defaults={"id": ids.new_random(), "changed_at": now},
     )
+    if alias.revoked_at is not None and decided_at < alias.revoked_at:
+        return None
     if alias.ground != ground:
         KeyGrant.objects.filter(alias=alias).delete()
-        alias.ground, alias.changed_at = ground, now
-        alias.save(update_fields=["ground", "changed_at"])
+        alias.ground, alias.ground_at, alias.changed_at = ground, decided_at, now
+        alias.save(update_fields=["ground", "ground_at", "changed_at"])
     return Ground(subject_id, purpose_id, alias.id, ground, alias.counter)
 
 
@@ -148,6 +160,7 @@ _Draft: TypeAlias = tuple[Ground, keys.Want, keys.OpenKey, bytes]
 def _insert(drafts: Sequence[_Draft]) -> IssueReport:
     """Insert grants whose subject, share and ground are still current under lock."""
     with unit_of_work():
+        gate.require_open()
         subjects = set(
             Subject.objects.select_for_update(no_key=True)
             .filter(id__in={want.subject_id for _, want, _, _ in drafts}, state="live")
@@ -191,19 +204,43 @@ def _grant(ground: Ground, want: keys.Want, key: keys.OpenKey, wrapped: bytes) -
 
 
 @requires_unit_of_work
-def withdraw(*, subject_id: UUID, purpose_id: UUID, reason: Removal.Reason, now: datetime) -> bool:
+def withdraw(
+    *,
+    subject_id: UUID,
+    purpose_id: UUID,
+    reason: Removal.Reason,
+    now: datetime,
+    decided_at: datetime | None = None,
+) -> bool:
     """Delete the purpose's grants in this transaction; True when there was a ground to withdraw.
 
-    The next page of any stream no longer has the subject. Raises SubjectNotFound, SubjectErased.
+    The next page of any stream no longer has the subject. The journal will know of the decision
+    in any case: a restored database may hold a ground that this one has not. `decided_at` is
+    when the person decided (default: now). Raises SubjectNotFound, SubjectErased.
     """
-    lock_subject(subject_id)
+    controller_id = lock_subject(subject_id).controller_id
+    decided_at = decided_at or now
+    journal.intend(
+        kind="revocation",
+        body=journal.pair(controller_id, subject_id, purpose_id, decided_at, reason=reason.value),
+        now=now,
+    )
     alias = Alias.objects.filter(subject_id=subject_id, purpose_id=purpose_id).first()
     if alias is None or alias.ground is None:
         return False
-    KeyGrant.objects.filter(alias=alias).delete()
-    alias.ground, alias.counter, alias.changed_at = None, alias.counter + 1, now
-    alias.save(update_fields=["ground", "counter", "changed_at"])
-    Removal.objects.create(
-        id=ids.new_time_ordered(), purpose_id=purpose_id, alias=alias.id, reason=reason, at=now
-    )
+    end_ground(alias, decided_at=decided_at, reason=reason, now=now)
     return True
+
+
+@requires_unit_of_work
+def end_ground(
+    alias: Alias, *, decided_at: datetime, reason: Removal.Reason, now: datetime
+) -> None:
+    """Take the ground off an alias of a locked subject; a replay does it without a new entry."""
+    KeyGrant.objects.filter(alias=alias).delete()
+    if alias.ground is not None:
+        removals.keep([(alias.purpose_id, alias.id)], reason=reason, now=now)
+    alias.ground, alias.ground_at = None, None
+    alias.counter, alias.changed_at = alias.counter + 1, now
+    alias.revoked_at = max(decided_at, alias.revoked_at or decided_at)
+    alias.save(update_fields=["ground", "ground_at", "counter", "changed_at", "revoked_at"])

@@ -19,7 +19,7 @@ from vault.errors import CustodianRefused, CustodianUnavailable, KeyLost
 from vault.models import CustodyGrant, DataKey, KeyShare, Subject
 from vault.ports import FreshShare, GrantFailure, GrantToMake, GrantToOpen, ShareRef
 from vault.ports import ShareState as StoreState
-from vault.services import key_cache
+from vault.services import gate, key_cache
 
 CUSTODY = "custody"
 _ROUNDS = 4
@@ -59,8 +59,10 @@ def open_data_keys(*, wanted: Sequence[Want], now: datetime) -> dict[Slot, OpenK
     """Open the data key of each slot through custody, creating what does not exist yet.
 
     Slots of subjects that are not live are left out of the answer. Raises
-    CustodianUnavailable, and KeyLost when a live share is missing from the key store.
+    RestoreReplayRequired, CustodianUnavailable, and KeyLost when a live share is missing from
+    the key store.
     """
+    gate.require_open()
     distinct = {want.slot: want for want in wanted}
     opened: dict[Slot, OpenKey] = {}
     for _ in range(_ROUNDS):
@@ -132,6 +134,7 @@ def _create(wanted: Sequence[Want], *, now: datetime) -> dict[Slot, OpenKey]:
 def _store(drafts: Sequence[tuple[Want, OpenKey, bytes]], *, now: datetime) -> dict[Slot, OpenKey]:
     """Store new data keys; one that another writer stored first is left for the next round."""
     with unit_of_work():
+        gate.require_open()
         live = set(
             Subject.objects.select_for_update(no_key=True)
             .filter(id__in={want.subject_id for want, _, _ in drafts}, state="live")
@@ -202,6 +205,7 @@ def live_shares(
 def plan(*, pairs: set[tuple[UUID, str]], now: datetime) -> None:
     """Commit a PLANNED share row for each pair of a live subject that has none open."""
     with unit_of_work():
+        gate.require_open()
         subjects = {
             subject.id: subject
             for subject in Subject.objects.select_for_update(no_key=True)

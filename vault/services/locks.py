@@ -12,6 +12,7 @@ from django.db import connection
 
 from core import audit
 from core.actors import Actor
+from core.canonical import instant
 from core.errors import NotFound
 from core.ids import new_time_ordered
 from core.unit_of_work import requires_unit_of_work
@@ -19,6 +20,7 @@ from vault.domain.states import CANCELLABLE, ShareState, ShreddingState, Subject
 from vault.errors import TooLate
 from vault.models import Alias, DataKey, KeyShare, Shredding, ShredLock, Subject
 from vault.models.triggers import SHRED_BLOCKED
+from vault.services import journal
 
 
 class LockNotFound(NotFound):
@@ -76,6 +78,19 @@ def place(
         placed_by=actor.id,
         placed_at=now,
     )
+    journal.intend(
+        kind="lock",
+        body={
+            "controller_id": str(controller_id),
+            "lock_id": str(lock.id),
+            "scope": scope.value,
+            "scope_id": str(scope_id),
+            "ground": ground,
+            "placed_by": actor.id,
+            "placed_at": instant(now),
+        },
+        now=now,
+    )
     cancelled = tuple(s.erasure_id for s in running if s.state in CANCELLABLE)
     for erasure_id in cancelled:
         cancel(erasure_id=erasure_id, actor=actor, now=now)
@@ -119,6 +134,16 @@ def lift(*, controller_id: UUID, lock_id: UUID, actor: Actor, now: datetime) -> 
     if lock.lifted_at is None:
         lock.lifted_at, lock.lifted_by = now, actor.id
         lock.save(update_fields=["lifted_at", "lifted_by"])
+        journal.intend(
+            kind="lock-lifted",
+            body={
+                "controller_id": str(controller_id),
+                "lock_id": str(lock.id),
+                "lifted_by": actor.id,
+                "lifted_at": instant(now),
+            },
+            now=now,
+        )
         audit.record(
             action="vault.lock.lifted",
             actor=actor,
@@ -133,6 +158,18 @@ def blocking(*, subject_id: UUID) -> list[ShredLock]:
     """Locks in force that cover the subject, by the same rule as the trigger."""
     query = SHRED_BLOCKED.replace("SELECT 1", "SELECT l.*").replace("NEW.subject_id", "%s")
     return list(ShredLock.objects.raw(query, [subject_id]))
+
+
+def blocked(*, subject_ids: Sequence[UUID]) -> dict[UUID, ShredLock]:
+    """As `blocking` for many: subject to one lock that covers it."""
+    query = SHRED_BLOCKED.replace("SELECT 1", "SELECT s.id, l.id").replace(
+        "s.id = NEW.subject_id", "s.id = ANY(%s)"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query, [list(subject_ids)])
+        covered: dict[UUID, UUID] = dict(cursor.fetchall())
+    found = ShredLock.objects.in_bulk(list(covered.values()))
+    return {subject_id: found[lock_id] for subject_id, lock_id in covered.items()}
 
 
 @requires_unit_of_work

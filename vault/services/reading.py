@@ -18,10 +18,10 @@ from core.unit_of_work import no_open_transaction
 from vault.domain import binding
 from vault.domain.envelope import NotAuthentic, open_sealed
 from vault.domain.states import ShareState
-from vault.errors import CiphertextTampered, PageTooLate, SubjectErased
+from vault.errors import CiphertextTampered, PageTooLate, RestoreReplayRequired, SubjectErased
 from vault.models import CustodyGrant, SealedRecord
 from vault.ports import GrantFailure, GrantToOpen, ShareRef
-from vault.services import key_cache, keys, subjects
+from vault.services import gate, key_cache, keys, subjects
 
 PAGE_ROWS = 1000
 _FIRST = UUID(int=0)
@@ -81,22 +81,25 @@ class OpenRecord:
     created_at: datetime
 
 
-# The page's lower bound is repeated on the grant's alias, so that the plan starts there.
+# The page's lower bound is repeated on the grant's alias, so that the plan starts there. The gate
+# comes back even when no row does; closed, nothing is read.
 _PAGE = """
+SELECT gate.is_open, page.* FROM (SELECT {gate} AS is_open) gate LEFT JOIN LATERAL (
 SELECT g.alias_id, g.data_key_id, r.record_id, r.version, r.ciphertext, g.category_id,
        g.subject_id, s.controller_id, s.trail_id, g.wrapped, k.kid, k.cluster
 FROM vault_keygrant g
 JOIN vault_alias a ON a.id = g.alias_id AND a.ground = g.ground AND a.counter = g.counter
-  AND a.purpose_id = g.purpose_id AND a.subject_id = g.subject_id
+  AND a.purpose_id = g.purpose_id AND a.subject_id = g.subject_id AND a.restricted_at IS NULL
 JOIN vault_keyshare k ON k.kid = g.share_id AND k.state = 'live'
-JOIN vault_subject s ON s.id = g.subject_id AND s.state = 'live'
+JOIN vault_subject s ON s.id = g.subject_id AND s.state = 'live' AND s.restricted_at IS NULL
 JOIN vault_sealedrecord r ON r.data_key_id = g.data_key_id AND r.is_current
 WHERE g.purpose_id = %(purpose)s AND g.category_id = ANY(%(categories)s)
   AND g.alias_id >= %(alias)s AND g.alias_id < %(upper)s
   AND (g.alias_id, g.data_key_id, r.record_id) > (%(alias)s, %(data_key)s, %(record)s)
 ORDER BY g.alias_id, g.data_key_id, r.record_id
 LIMIT %(limit)s
-"""
+) page ON gate.is_open
+""".replace("{gate}", gate.OPEN_SQL)
 
 
 @no_open_transaction
@@ -112,8 +115,9 @@ def page(
     """Read up to `limit` records that the purpose holds live grants for, after `after`.
 
     `split` (i, n) takes the i-th of n ranges of aliases. Subjects whose share was destroyed
-    while the page was read are left out. Raises CustodianUnavailable, KeyLost,
-    CiphertextTampered (a forged row), CustodianRefused (this process may not open the purpose).
+    while the page was read are left out. Raises RestoreReplayRequired, CustodianUnavailable,
+    KeyLost, CiphertextTampered (a forged row), CustodianRefused (this process may not open the
+    purpose).
     """
     lower, upper = _range(split)
     start = after or Position(lower, _FIRST, _FIRST)
@@ -131,7 +135,10 @@ def page(
                 "limit": limit,
             },
         )
-        rows = cursor.fetchall()
+        answer = cursor.fetchall()
+    if not answer[0][0]:
+        raise RestoreReplayRequired
+    rows = [row[1:] for row in answer if row[1] is not None]
     last = Position(*rows[-1][:3]) if len(rows) == limit else None
     return Page(_open_page(rows, wrapping_key), last, deadline)
 
@@ -198,6 +205,7 @@ def custody_read(
 
     The caller audits why. Raises SubjectNotFound, SubjectErased, CustodianUnavailable, KeyLost.
     """
+    gate.require_open()
     subjects.require_live(controller_id=controller_id, subject_id=subject_id)
     rows = SealedRecord.objects.filter(subject_id=subject_id, is_current=True)
     if category_ids is not None:
@@ -213,6 +221,7 @@ def versions(*, controller_id: UUID, record_id: UUID) -> list[OpenRecord]:
 
     Raises SubjectErased, CustodianUnavailable, KeyLost.
     """
+    gate.require_open()
     rows = list(
         SealedRecord.objects.filter(
             record_id=record_id, subject__controller_id=controller_id

@@ -14,7 +14,7 @@ from vault.domain import binding
 from vault.domain.envelope import seal
 from vault.domain.states import ShareState, SubjectState
 from vault.models import KeyShare, SealedRecord, Subject
-from vault.services import keys
+from vault.services import gate, keys
 from vault.services.keys import OpenKey, Want
 
 Outcome = Literal[
@@ -100,6 +100,7 @@ def _store(
     if not named:
         return {}
     with unit_of_work():
+        gate.require_open()
         trails = dict(
             Subject.objects.select_for_update(no_key=True)
             .filter(id__in={draft.subject_id for _, draft, _, _ in named}, state="live")

@@ -16,7 +16,7 @@ from vault.domain.states import ShareState, SubjectState
 from vault.errors import SubjectErased, SubjectNotFound
 from vault.models import CustodyGrant, DataKey, KeyShare, LookupTag, Subject, SuppressionTag
 from vault.ports import FreshShare, GrantFailure, GrantToMake, ShareRef
-from vault.services import keys
+from vault.services import gate, keys
 
 MAIN_GROUP = "main"
 #: The pseudo-category whose data key is the private half of the subject's evidence key.
@@ -212,6 +212,7 @@ def _create(
         for subject in subjects
     ]
     with unit_of_work():
+        gate.require_open()
         Subject.objects.bulk_create(subjects)
         KeyShare.objects.bulk_create(shares)
     fresh = keys.write_planned(shares)
@@ -246,6 +247,7 @@ def _publish(
 ) -> list[UUID | None]:
     """Store evidence keys and tags; a subject whose tags another writer took is given up."""
     with unit_of_work():
+        gate.require_open()
         Subject.objects.bulk_update(subjects, ["evidence_public"], batch_size=500)
         _store_tags(drafts, subjects)
         given_up = _give_up_losers(drafts, subjects, now=now)

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from core import clock, effects
+from core import clock, effects, tasks
 
 
 class Command(BaseCommand):
@@ -19,8 +19,9 @@ class Command(BaseCommand):
         parser.add_argument("--forever", action="store_true", help="go on until stopped")
 
     def handle(self, *, queue: str, forever: bool, **_: Any) -> None:
-        """Sweep once, or every LETHE_SWEEP_EVERY seconds."""
+        """Sweep once, or every LETHE_SWEEP_EVERY seconds; each time after the queue's tenders."""
         while True:
+            tasks.tend(queue)
             ran = effects.sweep(queue=queue, now=clock.now())
             self.stdout.write(f"{ran} effects of queue {queue} were run.")
             if not forever:

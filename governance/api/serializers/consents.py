@@ -6,10 +6,10 @@ from core.ids import PublicId
 from governance.api.fields import PublicIdField
 from governance.api.serializers.bulk import LineOutcomeSerializer
 from governance.api.serializers.subjects import NamesSubjectSerializer
-from governance.domain.law import Channel, ConsentDecision
+from governance.domain.law import CALLER_CHANNELS, ConsentDecision
 
 _DECISIONS = [decision.value for decision in ConsentDecision]
-_CHANNELS = [channel.value for channel in Channel]
+_CHANNELS = [channel.value for channel in CALLER_CHANNELS]
 
 
 class ConsentCreateSerializer(NamesSubjectSerializer):

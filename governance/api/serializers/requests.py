@@ -7,12 +7,12 @@ from core.ids import PublicId
 from governance.api.fields import PublicIdField, StrictSerializer, TextField
 from governance.api.serializers.records import DocumentField
 from governance.api.serializers.subjects import NamesSubjectSerializer
-from governance.domain.law import Channel, ErasureGround
+from governance.domain.law import CALLER_CHANNELS, ErasureGround
 from governance.domain.requests import RequestState
 from governance.services.requests import ERASURE, UnsupportedKind
 
 _GROUNDS = [ground.value for ground in ErasureGround]
-_CHANNELS = [channel.value for channel in Channel]
+_CHANNELS = [channel.value for channel in CALLER_CHANNELS]
 
 
 @extend_schema_field({"type": "string", "enum": ["erasure"]})

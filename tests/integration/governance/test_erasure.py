@@ -21,6 +21,7 @@ from tests.fakes.world import World
 from tests.integration.governance.office import Office, reread
 from vault.domain.lookup import Reference
 from vault.models import Shredding, Subject, SuppressionTag
+from vault.ports import Swept
 from vault.services import subjects
 
 POINTS = [*ERASER, *ATTESTER]
@@ -174,7 +175,7 @@ class TestErasure:
 
         for _ in range(2):
             with unit_of_work():
-                participant().swept(erasure_id=uuid4(), subject_id=subject, trail_id=uuid4())
+                participant().swept(erasures=[Swept(uuid4(), subject, uuid4())])
 
         ended = reread(request)
         assert (ended.state, ended.subject_id, ended.version) == ("withdrawn", None, 2)

@@ -20,7 +20,14 @@ from vault.ports import JournalReceipt
 
 AT = datetime(2026, 3, 9, 10, tzinfo=UTC)
 ID = "00000000-0000-4000-8000-000000000001"
-BODY: dict[str, object] = {"controller_id": ID, "kids": ["ab" * 16]}
+
+
+def body(kid: str = "ab" * 16) -> dict[str, object]:
+    item = {"erasure_id": ID, "scope": "subject", "kids": [kid], "tags": []}
+    return {"controller_id": ID, "cluster": "default", "items": [item]}
+
+
+BODY = body()
 
 
 class Places:
@@ -224,7 +231,7 @@ class TestOpening:
         other = Places(tmp_path / "other")
         places.fill(1)
         with other.open() as journal:
-            journal.append(kind="destruction", body={**BODY, "kids": ["cd" * 16]}, now=AT)
+            journal.append(kind="destruction", body=body("cd" * 16), now=AT)
         shutil.rmtree(places.mirror)
         shutil.copytree(other.mirror, places.mirror)
 
