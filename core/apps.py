@@ -7,7 +7,7 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         """Refuse to start with an effect kind whose handler cannot be found."""
-        from core import checks, failpoints  # noqa: F401 - registers the system checks
+        from core import checks, failpoints, lookups  # noqa: F401 - checks, lookups register
 
         if settings.LETHE_DEVELOPMENT:
             failpoints.arm_from_environment()

@@ -11,6 +11,9 @@ from rest_framework.parsers import BaseParser
 from core.api import json_input
 from core.errors import InvalidInput, ServiceError, TooLarge
 
+#: Bytes that are read at once.
+_BLOCK = 64 << 10
+
 
 class BodyTooLarge(TooLarge):
     """More bytes than LETHE_MAX_BODY."""
@@ -111,28 +114,26 @@ def _line(number: int, raw: bytes) -> Line:
 
 def _raw_lines(stream: BinaryIO, longest: int) -> Iterator[bytes | None]:
     """Lines without their end; None for one over `longest`, whose rest is skipped."""
-    while True:
-        raw = _read_line(stream, longest + 2)
-        if not raw:
-            return
-        line = raw.rstrip(b"\r\n")
-        if len(line) <= longest:
-            yield line
-            continue
-        while raw and not raw.endswith(b"\n"):
-            raw = _read_line(stream, longest)
-        yield None
+    rest, is_skipping = b"", False
+    while block := _read(stream, _BLOCK):
+        *whole, rest = (rest + block).split(b"\n")
+        for raw in whole:
+            line = raw.rstrip(b"\r")
+            if not is_skipping:
+                yield line if len(line) <= longest else None
+            is_skipping = False
+        if is_skipping:
+            rest = b""
+        elif len(rest) > longest + 1:  # one more, since a carriage return may end it
+            yield None
+            rest, is_skipping = b"", True
+    line = rest.rstrip(b"\r")
+    if line and not is_skipping:
+        yield line if len(line) <= longest else None
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:
     try:
         return stream.read(size)
-    except (UnreadablePostError, OSError) as error:
-        raise UnreadableBody from error
-
-
-def _read_line(stream: BinaryIO, size: int) -> bytes:
-    try:
-        return stream.readline(size)
     except (UnreadablePostError, OSError) as error:
         raise UnreadableBody from error

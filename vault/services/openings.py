@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from core import hpke
+from core.copying import copy_in
 from core.unit_of_work import requires_unit_of_work
 from vault.domain.states import SubjectState
 from vault.errors import SubjectErased, SubjectNotFound
-from vault.models import SealedOpening, Subject
+from vault.models import Subject
 
 INFO = b"lethe/opening/v1"
+_COLUMNS = {"event_id": "uuid", "subject_id": "uuid", "sealed": "bytea"}
 
 
 class Sealer:
@@ -25,7 +27,7 @@ class Sealer:
         subjects = {
             trail: (subject, state, public)
             for subject, trail, state, public in Subject.objects.filter(
-                trail_id__in=trails
+                trail_id__any=trails
             ).values_list("id", "trail_id", "state", "evidence_public")
         }
         if trails - subjects.keys():
@@ -34,16 +36,17 @@ class Sealer:
             state != SubjectState.LIVE or public is None for _, state, public in subjects.values()
         ):
             raise SubjectErased
-        SealedOpening.objects.bulk_create(
-            (
-                SealedOpening(
-                    event_id=event,
-                    subject_id=subjects[trail][0],
-                    sealed=hpke.seal(bytes(subjects[trail][2] or b""), opening, info=INFO),
+        copy_in(
+            table="vault_sealedopening",
+            columns=_COLUMNS,
+            rows=(
+                (
+                    event,
+                    subjects[trail][0],
+                    hpke.seal(bytes(subjects[trail][2] or b""), opening, info=INFO),
                 )
                 for trail, event, opening in openings
             ),
-            batch_size=1000,
         )
 
 

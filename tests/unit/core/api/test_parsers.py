@@ -60,6 +60,17 @@ class TestLines:
     def test_reads_a_line_of_the_largest_size(self) -> None:
         assert codes(b'"' + b"a" * 18 + b'"\r\n') == [(1, "ok")]
 
+    @pytest.mark.parametrize("size", [1, 2, 3, 7, 21, 22, 23])
+    def test_reads_the_same_however_the_body_arrives(self, size: int) -> None:
+        class Slow(BytesIO):
+            def read(self, _size: int | None = -1, /) -> bytes:
+                return super().read(size)
+
+        body = b"1\r\n" + b'"' + b"1" * 18 + b'"' + b"\r\n" + b"1" * 60 + b"\r\n" + b"[2]"
+
+        values = [(line.number, line.value) for line in lines(Slow(body))]
+        assert values == [(1, 1), (2, "1" * 18), (3, None), (4, [2])]
+
     def test_stops_at_the_most_lines_allowed_and_says_where(self) -> None:
         assert codes(b"1\n2\n3\n4\n5\n6\n")[3:] == [(4, "ok"), (5, "too-many-lines")]
 
