@@ -22,6 +22,7 @@ from governance.domain.requests import RequestState
 from governance.models import Decision, SubjectRequest
 from governance.services import erasure
 from governance.services import request_steps as steps
+from governance.services.calendars import holidays_of
 from vault.errors import ShredBlocked
 from vault.services import grants, subjects
 
@@ -109,9 +110,11 @@ def open_request(
 
 
 def _due_on(controller_id: UUID, received_at: datetime) -> date:
-    """By the controller's own calendar: midnight is where the controller is."""
-    zone = Controller.objects.values_list("timezone", flat=True).filter(id=controller_id).first()
-    return due_on(received_at.astimezone(ZoneInfo(zone or "UTC")).date())
+    """By the controller's own calendar: its midnight and its country's public holidays."""
+    rows = Controller.objects.filter(id=controller_id).values_list("timezone", "country")
+    zone, country = rows.first() or ("UTC", "")
+    received_on = received_at.astimezone(ZoneInfo(zone)).date()
+    return due_on(received_on, is_holiday=holidays_of(country))
 
 
 def get(*, controller_id: UUID, request_id: UUID) -> SubjectRequest:

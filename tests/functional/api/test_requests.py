@@ -43,6 +43,13 @@ class TestReceiveRequest:
         assert answer.json()["state"] == "received"
         assert answer.json()["due_on"] > answer.json()["received_at"][:10]
 
+    def test_is_due_on_a_working_day_of_the_controllers_country(
+        self, cast: Cast, clinic: Company
+    ) -> None:
+        answer = asked(clinic.source(), cast.subject("ada"), received_at="2026-03-05T09:00:00Z")
+
+        assert answer.json()["due_on"] == "2026-04-07"  # 5 April is Easter Sunday
+
     def test_finds_the_subject_by_reference(self, cast: Cast, clinic: Company) -> None:
         subject = cast.subject("ada")
         body = {"kind": "erasure", "subject": reference("ada"), "ground": "art17-1-b",
