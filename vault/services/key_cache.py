@@ -92,3 +92,8 @@ def open_grants(grants: Sequence[GrantToOpen]) -> list[bytes | GrantFailure]:
             ]
         )
     return [answer for answer in answers if answer is not None]
+
+
+def keep(made: Sequence[tuple[GrantToOpen, bytes]]) -> None:
+    """Keep keys that this process has just made; their grants must be committed."""
+    cache().put_many([(grant_name(grant), key) for grant, key in made])

@@ -23,6 +23,10 @@ from vault.services import gate, key_cache
 
 CUSTODY = "custody"
 _ROUNDS = 4
+_HELD = (
+    "subject_id", "data_key__category_id", "data_key_id", "data_key__share__kid",
+    "data_key__share__controller_id", "data_key__share__cluster", "wrapped",
+)  # fmt: skip
 
 Slot: TypeAlias = tuple[UUID, UUID]
 
@@ -81,25 +85,26 @@ def open_data_keys(*, wanted: Sequence[Want], now: datetime) -> dict[Slot, OpenK
 
 def _open_existing(wanted: Sequence[Want]) -> dict[Slot, OpenKey]:
     slots = {want.slot for want in wanted}
-    held = CustodyGrant.objects.select_related("data_key__share").filter(
-        subject__in={subject for subject, _ in slots},
-        data_key__category_id__in={category for _, category in slots},
+    held = CustodyGrant.objects.filter(
+        subject_id__any={subject for subject, _ in slots},
+        data_key__category_id__any={category for _, category in slots},
         data_key__share__state=ShareState.LIVE,
-    )
-    rows = [row for row in held if (row.subject_id, row.data_key.category_id) in slots]
-    grants = [
-        GrantToOpen(share_ref(row.data_key.share), CUSTODY, bytes(row.wrapped)) for row in rows
+    ).values_list(*_HELD)
+    rows = [
+        ((subject, category), data_key, ShareRef(kid.bytes, controller, cluster), bytes(wrapped))
+        for subject, category, data_key, kid, controller, cluster, wrapped in held
+        if (subject, category) in slots
     ]
-    keys = key_cache.open_grants(grants)
+    keys = key_cache.open_grants(
+        [GrantToOpen(share, CUSTODY, wrapped) for _, _, share, wrapped in rows]
+    )
     opened = {}
-    for row, key in zip(rows, keys, strict=True):
+    for (slot, data_key, share, _), key in zip(rows, keys, strict=True):
         if isinstance(key, GrantFailure):
             if key is GrantFailure.SHARE_DESTROYED:
                 continue  # the erasure is ahead of this reader; the slot is no longer live
             raise failure(key)
-        opened[row.subject_id, row.data_key.category_id] = OpenKey(
-            row.data_key_id, share_ref(row.data_key.share), key
-        )
+        opened[slot] = OpenKey(data_key, share, key)
     return opened
 
 
@@ -137,19 +142,19 @@ def _store(drafts: Sequence[tuple[Want, OpenKey, bytes]], *, now: datetime) -> d
         gate.require_open()
         live = set(
             Subject.objects.select_for_update(no_key=True)
-            .filter(id__in={want.subject_id for want, _, _ in drafts}, state="live")
+            .filter(id__any={want.subject_id for want, _, _ in drafts}, state="live")
             .order_by("id")
             .values_list("id", flat=True)
         )
         shares = set(
-            KeyShare.objects.filter(subject__in=live, state=ShareState.LIVE).values_list(
+            KeyShare.objects.filter(subject_id__any=live, state=ShareState.LIVE).values_list(
                 "kid", flat=True
             )
         )
         kept = [draft for draft in drafts if UUID(bytes=draft[1].share.kid) in shares]
         taken = set(
             DataKey.objects.filter(
-                share__in=[UUID(bytes=key.share.kid) for _, key, _ in kept]
+                share_id__any=[UUID(bytes=key.share.kid) for _, key, _ in kept]
             ).values_list("share_id", "category_id")
         )
         kept = [
@@ -158,6 +163,9 @@ def _store(drafts: Sequence[tuple[Want, OpenKey, bytes]], *, now: datetime) -> d
             if (UUID(bytes=key.share.kid), want.category_id) not in taken
         ]
         _insert(kept, now=now)
+    key_cache.keep(
+        [(GrantToOpen(key.share, CUSTODY, wrapped), key.key) for _, key, wrapped in kept]
+    )
     return {want.slot: key for want, key, _ in kept}
 
 
@@ -188,7 +196,7 @@ def live_shares(
     """
     plan(pairs=pairs, now=now)
     rows = KeyShare.objects.filter(
-        subject__in={subject for subject, _ in pairs},
+        subject_id__any={subject for subject, _ in pairs},
         state__in=[ShareState.PLANNED, ShareState.LIVE],
         subject__state="live",
     )
@@ -209,12 +217,12 @@ def plan(*, pairs: set[tuple[UUID, str]], now: datetime) -> None:
         subjects = {
             subject.id: subject
             for subject in Subject.objects.select_for_update(no_key=True)
-            .filter(id__in={subject for subject, _ in pairs}, state="live")
+            .filter(id__any={subject for subject, _ in pairs}, state="live")
             .order_by("id")
         }
         open_pairs = set(
             KeyShare.objects.filter(
-                subject__in=subjects, state__in=[ShareState.PLANNED, ShareState.LIVE]
+                subject_id__any=subjects, state__in=[ShareState.PLANNED, ShareState.LIVE]
             ).values_list("subject_id", "group")
         )
         KeyShare.objects.bulk_create(
@@ -245,10 +253,10 @@ def write_planned(planned: Sequence[KeyShare]) -> dict[UUID, FreshShare]:
     ]
     written = [row.kid for row in planned if row.kid not in set(spoiled)]
     with unit_of_work():
-        KeyShare.objects.filter(kid__in=written, state=ShareState.PLANNED).update(
+        KeyShare.objects.filter(kid__any=written, state=ShareState.PLANNED).update(
             state=ShareState.LIVE
         )
-        KeyShare.objects.filter(kid__in=spoiled, state=ShareState.PLANNED).update(
+        KeyShare.objects.filter(kid__any=spoiled, state=ShareState.PLANNED).update(
             state=ShareState.ABSENT
         )
     return {

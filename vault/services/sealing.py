@@ -13,9 +13,10 @@ from core.unit_of_work import no_open_transaction, unit_of_work
 from vault.domain import binding
 from vault.domain.envelope import seal
 from vault.domain.states import ShareState, SubjectState
-from vault.models import KeyShare, SealedRecord, Subject
-from vault.services import gate, keys
+from vault.models import KeyShare, Subject
+from vault.services import gate, keys, record_rows
 from vault.services.keys import OpenKey, Want
+from vault.services.record_rows import Current, Row
 
 Outcome = Literal[
     "created", "updated", "unchanged", "erased", "unknown-subject", "version-mismatch"
@@ -62,7 +63,7 @@ def put_many(
     """
     states = dict(
         Subject.objects.filter(
-            controller_id=controller_id, id__in={draft.subject_id for draft in drafts}
+            controller_id=controller_id, id__any={draft.subject_id for draft in drafts}
         ).values_list("id", "state")
     )
     outcomes: dict[int, RecordOutcome] = {
@@ -103,16 +104,17 @@ def _store(
         gate.require_open()
         trails = dict(
             Subject.objects.select_for_update(no_key=True)
-            .filter(id__in={draft.subject_id for _, draft, _, _ in named}, state="live")
+            .filter(id__any={draft.subject_id for _, draft, _, _ in named}, state="live")
             .order_by("id")
             .values_list("id", "trail_id")
         )
         shares = set(
-            KeyShare.objects.filter(subject__in=trails, state=ShareState.LIVE).values_list(
+            KeyShare.objects.filter(subject_id__any=trails, state=ShareState.LIVE).values_list(
                 "kid", flat=True
             )
         )
-        plan = _Plan(controller_id, now, _current(named))
+        wanted = [(key.data_key_id, tag) for _, _, key, tag in named]
+        plan = _Plan(controller_id, now, record_rows.current(wanted))
         outcomes = {}
         for i, draft, key, tag in named:
             if draft.subject_id in trails and UUID(bytes=key.share.kid) in shares:
@@ -133,8 +135,8 @@ def _store(
                 for subject, count in plan.written.items()
             ]
         )
-        for outcome in outcomes.values():
-            _settle(outcome)
+        if len(outcomes) == 1:  # bulk requests take no idempotency key
+            _settle(*outcomes.values())
     return outcomes
 
 
@@ -148,15 +150,6 @@ def _settle(outcome: RecordOutcome) -> None:
         )
 
 
-def _current(named: Sequence[_Named]) -> dict[tuple[UUID, bytes], SealedRecord]:
-    rows = SealedRecord.objects.filter(
-        is_current=True,
-        data_key__in={key.data_key_id for _, _, key, _ in named},
-        reference_tag__in={tag for _, _, _, tag in named},
-    ).defer("ciphertext")
-    return {(row.data_key_id, bytes(row.reference_tag)): row for row in rows}
-
-
 class _Plan:
     """Rows to write in one transaction; later drafts of a batch see the earlier ones."""
 
@@ -164,11 +157,10 @@ class _Plan:
         self,
         controller_id: UUID,
         now: datetime,
-        current: dict[tuple[UUID, bytes], SealedRecord],
+        current: dict[tuple[UUID, bytes], Current],
     ) -> None:
         self.controller_id, self.now, self.current = controller_id, now, current
-        self.rows: list[SealedRecord] = []
-        self.fresh: set[UUID] = set()
+        self.rows: dict[UUID, Row] = {}
         self.superseded: list[UUID] = []
         self.written: dict[UUID, int] = {}
 
@@ -178,59 +170,47 @@ class _Plan:
         version = old.version if old else 0
         if draft.expected_version is not None and draft.expected_version != version:
             return RecordOutcome("version-mismatch", old.record_id if old else None, version)
-        if old and bytes(old.content_mac) == mac:
+        if old and old.content_mac == mac:
             return RecordOutcome("unchanged", old.record_id, version)
-        row = self._seal(draft, key, tag, mac, record_id=old.record_id if old else None,
-                         version=version + 1)  # fmt: skip
+        record_id = old.record_id if old else ids.new_time_ordered()
+        new = Current(ids.new_time_ordered(), record_id, version + 1, mac)
         if old:
             self._supersede(old)
-        self.rows.append(row)
-        self.fresh.add(row.id)
-        self.current[key.data_key_id, tag] = row
+        self.rows[new.id] = self._seal(draft, key, tag, new)
+        self.current[key.data_key_id, tag] = new
         self.written[draft.subject_id] = self.written.get(draft.subject_id, 0) + 1
-        return RecordOutcome("updated" if old else "created", row.record_id, row.version)
+        return RecordOutcome("updated" if old else "created", record_id, new.version)
 
-    def _seal(
-        self,
-        draft: RecordDraft,
-        key: OpenKey,
-        tag: bytes,
-        mac: bytes,
-        *,
-        record_id: UUID | None,
-        version: int,
-    ) -> SealedRecord:
-        record_id = record_id or ids.new_time_ordered()
+    def _seal(self, draft: RecordDraft, key: OpenKey, tag: bytes, new: Current) -> Row:
         bound = binding.record_binding(
             controller=self.controller_id,
             subject=draft.subject_id,
             category=draft.category_id,
             data_key=key.data_key_id,
-            record=record_id,
-            version=version,
+            record=new.record_id,
+            version=new.version,
         )
-        return SealedRecord(
-            id=ids.new_time_ordered(),
-            record_id=record_id,
-            version=version,
-            is_current=True,
-            subject_id=draft.subject_id,
-            category_id=draft.category_id,
-            data_key_id=key.data_key_id,
-            source_id=draft.source_id,
-            reference_tag=tag,
-            content_mac=mac,
-            ciphertext=seal(key=key.key, binding=bound, document=draft.document),
-            created_at=self.now,
+        return Row(
+            new.id,
+            new.record_id,
+            new.version,
+            True,
+            draft.subject_id,
+            draft.category_id,
+            key.data_key_id,
+            draft.source_id,
+            tag,
+            new.content_mac,
+            seal(key=key.key, binding=bound, document=draft.document),
+            self.now,
         )
 
-    def _supersede(self, old: SealedRecord) -> None:
-        if old.id in self.fresh:
-            old.is_current = False
-        else:
+    def _supersede(self, old: Current) -> None:
+        fresh = self.rows.get(old.id)
+        if fresh is None:
             self.superseded.append(old.id)
+        else:
+            self.rows[old.id] = fresh._replace(is_current=False)
 
     def write(self) -> None:
-        if self.superseded:
-            SealedRecord.objects.filter(id__in=self.superseded).update(is_current=False)
-        SealedRecord.objects.bulk_create(self.rows, batch_size=1000)
+        record_rows.write(self.rows.values(), superseded=self.superseded)

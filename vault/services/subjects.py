@@ -91,7 +91,7 @@ def _states(
     controller_id: UUID, tags: Sequence[tuple[str, bytes]]
 ) -> dict[tuple[str, bytes], Resolved]:
     rows = LookupTag.objects.filter(
-        controller_id=controller_id, tag__in={tag for _, tag in tags}
+        controller_id=controller_id, tag__any={tag for _, tag in tags}
     ).values_list("kind", "tag", "subject_id", "subject__state")
     return {
         (kind, bytes(tag)): Resolved(subject if state == "live" else None, _STATES[state])
@@ -109,7 +109,7 @@ def _suppressed(
     if not SuppressionTag.objects.filter(controller_id=controller_id).exists():
         return set()
     tags = runtime.hasher().tags(key="suppression", values=[values[index] for index in unknown])
-    rows = SuppressionTag.objects.filter(controller_id=controller_id, tag__in=tags)
+    rows = SuppressionTag.objects.filter(controller_id=controller_id, tag__any=tags)
     hits = {(row.kind, bytes(row.tag)) for row in rows}
     return {
         index
@@ -174,7 +174,7 @@ def _known(
     suppressed = {
         (row.kind, bytes(row.tag))
         for row in SuppressionTag.objects.filter(
-            controller_id=controller_id, tag__in={s for i in indexes for _, _, s in tagged[i].tags}
+            controller_id=controller_id, tag__any={s for i in indexes for _, _, s in tagged[i].tags}
         )
     }
     outcomes = {}
