@@ -13,7 +13,7 @@ from core.api.renderers import JSONRenderer
 from core.api.views import Acted
 from core.errors import ServiceError
 from core.ids import PublicId
-from governance.api import access, bulk
+from governance.api import access, bulk, quick
 from governance.api.base import View, shown
 from governance.api.schema import NDJSON, ndjson
 from governance.api.serializers.consents import (
@@ -82,7 +82,9 @@ class ConsentsBulk(View):
         def act(items: list[Any]) -> list[bulk.Outcome]:
             return [_line(outcome) for outcome in _record(self, items, clock.now())]
 
-        return bulk.answer(bulk.lines_of(request), serializer=ConsentCreateSerializer, act=act)
+        return bulk.answer(
+            bulk.lines_of(request), serializer=ConsentCreateSerializer, act=act, quick=quick.consent
+        )
 
 
 class SubjectConsents(View):

@@ -12,7 +12,7 @@ from core.api.renderers import JSONRenderer
 from core.api.views import Acted, etag
 from core.errors import InvalidInput, PreconditionFailed, PreconditionRequired, ServiceError
 from core.ids import PublicId
-from governance.api import access, bulk
+from governance.api import access, bulk, quick
 from governance.api.base import View, shown
 from governance.api.fields import id_schema
 from governance.api.schema import NDJSON, ndjson
@@ -170,7 +170,9 @@ class RecordsBulk(View):
             )
             return [_line(result) for result in results]
 
-        return bulk.answer(bulk.lines_of(request), serializer=RecordLineSerializer, act=act)
+        return bulk.answer(
+            bulk.lines_of(request), serializer=RecordLineSerializer, act=act, quick=quick.record
+        )
 
 
 class RecordVersions(CustodyView):

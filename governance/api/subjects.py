@@ -12,7 +12,7 @@ from core.api.renderers import JSONRenderer
 from core.api.views import Acted
 from core.errors import Conflict
 from core.ids import PublicId
-from governance.api import access, bulk
+from governance.api import access, bulk, quick
 from governance.api.base import View, shown
 from governance.api.schema import NDJSON, ndjson
 from governance.api.serializers.subjects import (
@@ -99,7 +99,9 @@ class SubjectsBulk(View):
             )
             return [_line(outcome) for outcome in outcomes]
 
-        return bulk.answer(bulk.lines_of(request), serializer=SubjectCreateSerializer, act=act)
+        return bulk.answer(
+            bulk.lines_of(request), serializer=SubjectCreateSerializer, act=act, quick=quick.subject
+        )
 
 
 class SubjectLookup(View):

@@ -8,28 +8,31 @@ from governance.api.serializers.bulk import LineOutcomeSerializer
 from governance.api.serializers.subjects import NamesSubjectSerializer
 from governance.domain.law import CALLER_CHANNELS, ConsentDecision
 
-_DECISIONS = [decision.value for decision in ConsentDecision]
-_CHANNELS = [channel.value for channel in CALLER_CHANNELS]
+DIGEST_PATTERN = r"^[0-9a-f]{64}\Z"
+LANGUAGE_PATTERN = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z"
+MAX_LANGUAGE = 35
+DECISIONS = [decision.value for decision in ConsentDecision]
+CHANNELS = [channel.value for channel in CALLER_CHANNELS]
 
 
 class ConsentCreateSerializer(NamesSubjectSerializer):
     """A decision as the person made it; the subject by id or by reference, one of the two."""
 
     purpose_id = PublicIdField(PublicId.PURPOSE)
-    decision = serializers.ChoiceField(_DECISIONS)
-    channel = serializers.ChoiceField(_CHANNELS)
+    decision = serializers.ChoiceField(DECISIONS)
+    channel = serializers.ChoiceField(CHANNELS)
     decided_at = serializers.DateTimeField(
         required=False, help_text="When the person decided; now when left out."
     )
     text_digest = serializers.RegexField(
-        r"^[0-9a-f]{64}\Z",
+        DIGEST_PATTERN,
         required=False,
         help_text="SHA-256 of the UTF-8 text that was shown; needed when consent is given.",
     )
     language = serializers.RegexField(
-        r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*\Z",
+        LANGUAGE_PATTERN,
         required=False,
-        max_length=35,
+        max_length=MAX_LANGUAGE,
         help_text="BCP 47 tag of that text; needed when consent is given.",
     )
     is_explicit = serializers.BooleanField(default=False)
@@ -39,8 +42,8 @@ class ConsentSerializer(serializers.Serializer[Any]):
     id = PublicIdField(PublicId.CONSENT)
     purpose_id = PublicIdField(PublicId.PURPOSE)
     purpose_version = serializers.IntegerField()
-    decision = serializers.ChoiceField(_DECISIONS)
-    channel = serializers.ChoiceField(_CHANNELS)
+    decision = serializers.ChoiceField(DECISIONS)
+    channel = serializers.ChoiceField(CHANNELS)
     decided_at = serializers.DateTimeField()
     recorded_at = serializers.DateTimeField()
     text_digest = serializers.CharField(allow_blank=True)

@@ -1,3 +1,5 @@
+import pytest
+
 from core import runtime
 from core.ids import PublicId
 from tests.functional.api.cast import Cast, Company, FailsLater, reference, unknown
@@ -114,7 +116,10 @@ class TestCreateSubjects:
         assert (last["line"], last["outcome"]) == (3, "created")
         assert summary["outcomes"] == {"created": 2, "invalid-input": 1}
 
-    def test_says_which_lines_an_outage_left_over(self, cast: Cast, clinic: Company) -> None:
+    def test_says_which_lines_an_outage_left_over(
+        self, cast: Cast, clinic: Company, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("governance.api.bulk.BATCH", 500)
         lines = [{"references": [reference(f"person-{n}")]} for n in range(600)]
         failing = FailsLater(cast.world.custodian, "create_shares", after=1)
 
