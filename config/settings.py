@@ -196,7 +196,11 @@ LETHE_EFFECTS = {
 #: Queue -> functions that its worker calls every LETHE_GATE_EVERY seconds with `now`.
 LETHE_TENDERS = {"shred": ["vault.services.gatekeeper.tend"]}
 #: Called hourly with `now`; each deletes what is past its time and says how many rows.
-LETHE_PURGES = ["core.idempotency.purge", "governance.services.suppressions.expire"]
+LETHE_PURGES = [
+    "core.idempotency.purge",
+    "governance.services.suppressions.expire",
+    "vault.services.abandoned.purge",
+]
 LETHE_DOCTOR_CHECKS = ["vault.adapters.checks.findings"]
 LETHE_READY_CHECKS = ["vault.adapters.checks.ready"]
 LETHE_EFFECT_LEASE = timedelta(seconds=env.number("LETHE_EFFECT_LEASE", 60))

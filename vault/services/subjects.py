@@ -250,7 +250,7 @@ def _publish(
         gate.require_open()
         Subject.objects.bulk_update(subjects, ["evidence_public"], batch_size=500)
         _store_tags(drafts, subjects)
-        given_up = _give_up_losers(drafts, subjects, now=now)
+        given_up = _give_up_losers(drafts, subjects)
         kept = [i for i, subject in enumerate(subjects) if subject.id not in given_up]
         data_keys = [
             DataKey(id=ids.new_random(), subject=subjects[i], category_id=EVIDENCE_CATEGORY,
@@ -298,10 +298,11 @@ def _store_tags(drafts: Sequence[_Tagged], subjects: Sequence[Subject]) -> None:
     )
 
 
-def _give_up_losers(
-    drafts: Sequence[_Tagged], subjects: Sequence[Subject], *, now: datetime
-) -> set[UUID]:
-    """Retire subjects that lost a race for one of their references; nobody ever saw their ids."""
+def _give_up_losers(drafts: Sequence[_Tagged], subjects: Sequence[Subject]) -> set[UUID]:
+    """Leave subjects that lost a race for a reference as if their creation had broken off.
+
+    Nobody ever saw their ids; `abandoned.purge` destroys their shares a day later.
+    """
     stored: dict[UUID, int] = {}
     for owner in LookupTag.objects.filter(subject__in=subjects).values_list(
         "subject_id", flat=True
@@ -313,6 +314,5 @@ def _give_up_losers(
         if stored.get(subject.id, 0) < len({(k, t) for k, t, _ in item.tags})
     }
     LookupTag.objects.filter(subject__in=losers).delete()
-    KeyShare.objects.filter(subject__in=losers).update(state=ShareState.RETIRED, retired_at=now)
-    Subject.objects.filter(id__in=losers).update(state=SubjectState.FENCED, trail_id=None)
+    Subject.objects.filter(id__in=losers).update(evidence_public=None)
     return losers

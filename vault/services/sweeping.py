@@ -75,10 +75,13 @@ def _people(rows: Sequence[Shredding]) -> list[Swept]:
 def _cut(subject_ids: Sequence[UUID]) -> None:
     """Leave tombstones that lead nowhere: no trail, no share, no erasure, no exact time.
 
-    The exact time of its creation would find the event of its creation, and so the trail.
+    The exact time of its creation would find the event of its creation, and so the trail. A
+    subject that never came to be leaves none: nobody was ever given its id.
     """
+    subjects = Subject.objects.filter(id__in=subject_ids)
+    never_were = list(subjects.filter(evidence_public=None).values_list("id", flat=True))
     months: dict[datetime, list[UUID]] = defaultdict(list)
-    created = Subject.objects.filter(id__in=subject_ids).annotate(month=TruncMonth("created_at"))
+    created = subjects.annotate(month=TruncMonth("created_at"))
     for subject_id, month in created.values_list("id", "month"):
         months[month].append(subject_id)
     Shredding.objects.filter(subject__in=subject_ids).update(subject=None)
@@ -94,6 +97,7 @@ def _cut(subject_ids: Sequence[UUID]) -> None:
             restricted_at=None,
             lifted_at=None,
         )
+    Subject.objects.filter(id__in=never_were).delete()
 
 
 def _keep_removals(subject_ids: Sequence[UUID], *, now: datetime) -> None:

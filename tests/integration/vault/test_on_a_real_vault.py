@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from core import effects
+from core import effects, failpoints
 from core.unit_of_work import unit_of_work
 from tests.fakes.world import World
 from tests.fakes.world import world as make_world
@@ -23,7 +23,16 @@ from vault.models import (
     Shredding,
 )
 from vault.ports import GrantFailure, GrantToOpen, ShareState
-from vault.services import grants, key_cache, keys, reading, reconciling, shredding, subjects
+from vault.services import (
+    abandoned,
+    grants,
+    key_cache,
+    keys,
+    reading,
+    reconciling,
+    shredding,
+    subjects,
+)
 
 pytestmark = pytest.mark.vault
 
@@ -58,6 +67,12 @@ def erase(world: World, subject: UUID) -> None:
     world.later(minutes=10)
     for queue in ("shred", "attest"):
         effects.sweep(queue=queue, now=world.now)
+
+
+def break_off(point: str) -> None:
+    """The process that creates a subject ends once Vault has its share."""
+    if point == "vault.keys.created":
+        raise InterruptedError
 
 
 class TestReading:
@@ -140,6 +155,25 @@ class TestErasure:
         assert [share["state"] for share in body["shares"]] == ["destroyed"]
         refs = [keys.share_ref(share) for share in KeyShare.objects.filter(subject=None)]
         assert {r.state for r in store.read_destruction(refs)} == {ShareState.DESTROYED}
+
+    def test_reaches_the_share_of_a_creation_that_broke_off(
+        self, world: World, store: EveryProcess
+    ) -> None:
+        with failpoints.installed(break_off), pytest.raises(InterruptedError):
+            world.subject("ada")
+        refs = [keys.share_ref(share) for share in KeyShare.objects.all()]
+        before = {r.state for r in store.read_destruction(refs)}
+        world.later(days=1)
+
+        assert abandoned.purge(now=world.now) == 1
+        world.later(minutes=10)
+        for queue in ("shred", "attest"):
+            effects.sweep(queue=queue, now=world.now)
+
+        assert before == {ShareState.LIVE}
+        assert {r.state for r in store.read_destruction(refs)} == {ShareState.DESTROYED}
+        assert Shredding.objects.get().state == "verified"
+        assert reconciling.compare(controller_id=world.controller_id).is_clean
 
     def test_leaves_stores_that_agree(self, world: World) -> None:
         erase(world, consented(world, "ada"))
