@@ -12,7 +12,7 @@ from core import effects, runtime
 from core.unit_of_work import unit_of_work
 from tests.fakes.custodian import FakeCustodian
 from tests.fakes.world import World
-from vault.models import KeyShare
+from vault.models import KeyShare, Subject
 from vault.ports import ShareRef
 from vault.services import reconciling, shredding
 
@@ -100,7 +100,7 @@ class TestCompare:
             world.subject()
         with unit_of_work():
             shredding.fence(
-                subject_id=KeyShare.objects.get().subject_id,
+                subject_id=Subject.objects.get().id,
                 erasure_id=uuid4(),
                 actor=world.actor,
                 open_leases=0,
