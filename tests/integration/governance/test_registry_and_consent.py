@@ -427,49 +427,6 @@ class TestCounts:
         }
 
 
-class TestValidate:
-    @pytest.mark.parametrize(
-        ("document", "field", "rule"),
-        [
-            ({}, "document", "required"),
-            ({"age": "secret"}, "document/age", "type"),
-            ({"age": 1, "x": "secret"}, "document", "additionalProperties"),
-        ],
-        ids=["missing", "wrong type", "unknown field"],
-    )
-    def test_names_place_and_rule_and_no_value(
-        self, world: World, document: dict[str, object], field: str, rule: str
-    ) -> None:
-        made = category(world)
-
-        with pytest.raises(categories.InvalidDocument) as caught:
-            categories.validate(category=made, document=document)
-
-        assert caught.value.context == {"field": field, "rule": rule}
-        assert "secret" not in str(caught.value)
-
-    @pytest.mark.parametrize(
-        "schema",
-        [{"type": "string"}, {"type": "object", "$ref": "https://evil.example/x"},
-         {"type": "object", "pattern": "((("}, {"type": "objekt"}],
-        ids=["no object", "outside reference", "broken pattern", "no schema"],
-    )  # fmt: skip
-    def test_is_never_given_a_schema_that_cannot_be_used(
-        self, world: World, schema: dict[str, object]
-    ) -> None:
-        with pytest.raises(categories.InvalidSchema):
-            categories.create(
-                controller_id=world.controller_id,
-                code="c",
-                name="c",
-                schema=schema,
-                is_special=False,
-                key_group="main",
-                actor=world.actor,
-                now=world.now,
-            )
-
-
 def test_custody_reads_stay_possible_without_any_purpose(world: World) -> None:
     category(world)
     subject = world.subject()
