@@ -1,6 +1,7 @@
 """What a lease streams: pages of NDJSON, each disclosed in the database before it is sent."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from binascii import hexlify
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,11 +12,11 @@ from django.db import connection
 
 from core import ids
 from core.ids import PublicId
-from core.unit_of_work import unit_of_work
+from core.unit_of_work import requires_unit_of_work
 from governance.services import lease_cursor
 from governance.services.lease_cursor import Split
 from vault.services import reading
-from vault.services.reading import PAGE_ROWS, Page, PageRow, Position
+from vault.services.reading import PAGE_ROWS, PageRow, Position
 
 #: Reads every field of a category: its documents pass through as the bytes they were sealed as.
 ALL_FIELDS = "*"
@@ -43,74 +44,97 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """One page as it goes out: its bytes, how many records, where to resume (None: the end)."""
+class Opened:
+    """One page as it may go out, trailer included; `cursor` and `last` are None at the end.
+
+    Nothing of it may be sent before `disclose` has been committed.
+    """
 
     body: bytes
     records: int
     cursor: str | None
+    last: Position | None
+    is_last: bool
+    trails: frozenset[bytes]
     require_in_time: Callable[[], None]
 
 
-def read(
-    wanted: Reading, *, after: Position | None, limit: int, now: datetime
-) -> tuple[Sent, Position | None]:
-    """Open one page, commit who is in it to Disclosure, and hand it out.
+def read(wanted: Reading, *, after: Position | None, sent: int, limit: int) -> Opened:
+    """Open the page that follows `sent` of at most `limit` records.
 
-    Raises what `vault.services.reading.page` raises; then nothing was disclosed.
+    Raises what `vault.services.reading.page` raises.
     """
     page = reading.page(
         purpose_id=wanted.purpose_id,
         wrapping_key=wanted.wrapping_key,
         categories=list(wanted.codes),
         after=after,
-        limit=min(limit, PAGE_ROWS),
+        limit=min(limit - sent, PAGE_ROWS),
         split=wanted.split,
     )
-    _disclose(wanted.lease_id, page, now=now)
     cursor = None
     if page.last is not None:
         cursor = lease_cursor.seal(page.last, lease_id=wanted.lease_id, split=wanted.split)
-    body = b"".join(_lines(wanted, page.rows))
-    return Sent(body, len(page.rows), cursor, page.require_in_time), page.last
+    sent += len(page.rows)
+    is_last = cursor is None or sent >= limit
+    return Opened(
+        body=b"".join([*_lines(wanted, page.rows), _trailer(cursor, sent, is_last=is_last)]),
+        records=len(page.rows),
+        cursor=cursor,
+        last=page.last,
+        is_last=is_last,
+        trails=frozenset(row.trail for row in page.rows),
+        require_in_time=page.require_in_time,
+    )
 
 
-def _disclose(lease_id: UUID, page: Page, *, now: datetime) -> None:
+@requires_unit_of_work
+def disclose(lease_id: UUID, page: Opened, *, now: datetime) -> None:
     """One row per person and page, by COPY; a resumed cursor may repeat rows.
 
-    A page that is late discloses nothing: its people may have been swept meanwhile.
+    A page that is late discloses nothing: its people may have been swept meanwhile. Raises
+    PageTooLate.
     """
-    trails = {row.trail_id for row in page.rows}
-    if not trails:
+    if not page.trails:
         return
+    ends = f"\t{lease_id}\t{now.isoformat()}\n".encode()
+    rows = b"".join(trail.hex().encode() + ends for trail in page.trails)
     with (
-        unit_of_work(),
         connection.cursor() as cursor,
-        cursor.copy("COPY governance_disclosure (lease_id, trail_id, at) FROM STDIN") as copy,
+        cursor.copy("COPY governance_disclosure (trail_id, lease_id, at) FROM STDIN") as copy,
     ):
-        for trail_id in trails:
-            copy.write_row((lease_id, trail_id, now))
+        copy.write(rows)
         page.require_in_time()
 
 
-def _lines(wanted: Reading, rows: Sequence[PageRow]) -> Iterator[bytes]:
-    names: dict[UUID, bytes] = {}
-    for row in rows:
-        alias = names.get(row.alias)
-        if alias is None:
-            alias = names[row.alias] = ids.format(PublicId.ALIAS, row.alias).encode()
-        yield b'{"alias":"%b","category":"%b","reference":"%b","version":%d,"data":%b}\n' % (
-            alias,
-            wanted.codes[row.category_id].encode(),
-            row.reference.hex().encode(),
-            row.version,
-            _projected(row.document, wanted.fields[row.category_id]),
-        )
+def _lines(wanted: Reading, rows: Sequence[PageRow]) -> list[bytes]:
+    """Lines of NDJSON in pieces, to be joined once."""
+    codes = {id_.bytes: code.encode() for id_, code in wanted.codes.items()}
+    fields = {id_.bytes: names for id_, names in wanted.fields.items()}
+    begun: dict[tuple[bytes, bytes], bytes] = {}
+    parts: list[bytes] = []
+    for alias, reference, category, version, document, _ in rows:
+        begins = begun.get((alias, category))
+        if begins is None:
+            name = ids.format(PublicId.ALIAS, UUID(bytes=alias)).encode()
+            begins = b'{"alias":"%b","category":"%b","reference":"' % (name, codes[category])
+            begun[alias, category] = begins
+        allowed = fields[category]
+        data = document if allowed is None else _projected(document, allowed)
+        parts += (begins, hexlify(reference), b'","version":%d,"data":' % version, data, b"}\n")
+    return parts
 
 
-def _projected(document: bytes, fields: frozenset[str] | None) -> bytes:
+def _trailer(cursor: str | None, sent: int, *, is_last: bool) -> bytes:
+    trailer: dict[str, object] = {"cursor": cursor, "records": sent}
+    lines = b"" if cursor is None else orjson.dumps(trailer) + b"\n"
+    if is_last:
+        end = {"end": True, "complete": cursor is None, "records": sent}
+        lines += orjson.dumps(end) + b"\n"
+    return lines
+
+
+def _projected(document: bytes, fields: frozenset[str]) -> bytes:
     """Only the named top-level fields; what may all be read is never parsed."""
-    if fields is None:
-        return document
     parsed: dict[str, Any] = orjson.loads(document)
     return orjson.dumps({name: value for name, value in parsed.items() if name in fields})

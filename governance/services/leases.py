@@ -9,10 +9,8 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
-import orjson
 from django.conf import settings
-from django.db import DatabaseError
-from django.db.models import F
+from django.db import DatabaseError, connection
 
 from core import audit, idempotency, ids
 from core.actors import Actor
@@ -28,7 +26,7 @@ from governance.services import (
     purposes,
 )
 from governance.services.lease_cursor import Split
-from governance.services.lease_pages import ALL_FIELDS, Clock, Reading, Sent
+from governance.services.lease_pages import ALL_FIELDS, Clock, Opened, Reading
 from vault.services import gate, purpose_keys
 
 MAX_SPLITS = 256
@@ -202,10 +200,10 @@ def stream(
 ) -> Iterator[bytes]:
     """Pages of records, each with its trailer, and a last line that says the stream is whole.
 
-    Before every page the lease is read anew. What fails in the midst is noted on the lease with
-    the cursor to resume from, and raised, so that the connection is cut.
-    Raises LeaseClosed, LeaseExpired, LeaseRevoked, LeaseSuperseded, InvalidCursor,
-    CustodianUnavailable, KeyLost, CiphertextTampered.
+    Each page is sent only while the lease is open. What fails in the midst is noted on the lease
+    with the cursor to resume from, and raised, so that the connection is cut.
+    Raises LeaseClosed, LeaseExpired, LeaseRevoked, LeaseSuperseded, InvalidCursor, PageTooLate,
+    RestoreReplayRequired, CustodianUnavailable, KeyLost, CiphertextTampered.
     """
     _require_still(lease.id, now=clock())
     wanted = _reading(lease, split)
@@ -213,16 +211,12 @@ def stream(
     cursor, sent = after, 0
     try:
         while True:
-            now = clock()
-            _require_still(lease.id, now=now)
-            page, position = lease_pages.read(wanted, after=position, limit=limit - sent, now=now)
-            _count(lease, page)
-            page.require_in_time()
+            page = lease_pages.read(wanted, after=position, sent=sent, limit=limit)
+            _hand_out(lease, page, now=clock())
+            cursor, position = page.cursor, page.last
             sent += page.records
-            cursor = page.cursor
-            is_last = page.cursor is None or sent >= limit
-            yield page.body + _trailer(page, sent, is_last=is_last)
-            if is_last:
+            yield page.body
+            if page.is_last:
                 return
     except Exception as error:
         code = error.code if isinstance(error, ServiceError) else "internal-error"
@@ -243,6 +237,30 @@ def _require_still(lease_id: UUID, *, now: datetime) -> None:
         raise LeaseSuperseded
 
 
+# Written out: this is done for every page, and to compose it costs as much as to run it. Without
+# the last two columns a resumed lease would look broken.
+_PROGRESS = """
+UPDATE governance_lease l
+SET records_sent = records_sent + %s, bytes_sent = bytes_sent + %s, problem = '', cursor = ''
+WHERE l.id = %s AND l.state = 'open' AND l.expires_at > %s AND EXISTS (
+  SELECT 1 FROM governance_purpose p
+  WHERE p.id = l.purpose_id AND p.state = 'active' AND p.current_id = l.purpose_version_id)
+"""
+
+
+def _hand_out(lease: Lease, page: Opened, *, now: datetime) -> None:
+    """Commit who is in the page and how far the stream is, if the lease still allows it."""
+    with unit_of_work():
+        lease_pages.disclose(lease.id, page, now=now)
+        with connection.cursor() as cursor:
+            cursor.execute(_PROGRESS, [page.records, len(page.body), lease.id, now])
+            is_open = cursor.rowcount == 1
+        if not is_open:
+            _require_still(lease.id, now=now)
+            raise LeaseClosed
+    page.require_in_time()
+
+
 def _reading(lease: Lease, split: Split) -> Reading:
     allowed: dict[str, list[str]] = lease.fields
     codes = categories.codes(controller_id=lease.controller_id)
@@ -256,25 +274,6 @@ def _reading(lease: Lease, split: Split) -> Reading:
             for id_, names in allowed.items()
         },
         split=split,
-    )
-
-
-def _trailer(page: Sent, sent: int, *, is_last: bool) -> bytes:
-    trailer: dict[str, object] = {"cursor": page.cursor, "records": sent}
-    lines = b"" if page.cursor is None else orjson.dumps(trailer) + b"\n"
-    if is_last:
-        end = {"end": True, "complete": page.cursor is None, "records": sent}
-        lines += orjson.dumps(end) + b"\n"
-    return lines
-
-
-def _count(lease: Lease, page: Sent) -> None:
-    """Progress, and that the stream runs again; without it a resumed lease would look broken."""
-    Lease.objects.filter(id=lease.id).update(
-        records_sent=F("records_sent") + page.records,
-        bytes_sent=F("bytes_sent") + len(page.body),
-        problem="",
-        cursor="",
     )
 
 

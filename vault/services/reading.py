@@ -1,27 +1,27 @@
 """Records out: keyset pages for a purpose, and custody reads for the person's own rights.
 
-Each page is one SELECT on the primary that joins grant, alias, live key share and record, so a
-subject fenced or withdrawn before it is not in it, whatever this process has cached.
+A page obeys what was committed before its SELECT, whatever this process has cached.
 """
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
 
 from core.unit_of_work import no_open_transaction
 from vault.domain import binding
-from vault.domain.envelope import NotAuthentic, open_sealed
+from vault.domain.envelope import NotAuthentic, open_sealed, opener
 from vault.domain.states import ShareState
-from vault.errors import CiphertextTampered, PageTooLate, RestoreReplayRequired, SubjectErased
+from vault.errors import CiphertextTampered, PageTooLate, SubjectErased
 from vault.models import CustodyGrant, SealedRecord
 from vault.ports import GrantFailure, GrantToOpen, ShareRef
-from vault.services import gate, key_cache, keys, subjects
+from vault.services import gate, key_cache, keys, page_rows, subjects
 
 PAGE_ROWS = 1000
 _FIRST = UUID(int=0)
@@ -37,16 +37,18 @@ class Position:
     record: UUID
 
 
-@dataclass(frozen=True, slots=True)
-class PageRow:
-    """One record as a purpose sees it; `trail_id` is for the disclosure row only."""
+class PageRow(NamedTuple):
+    """One record as a purpose sees it; ids are their 16 bytes.
 
-    alias: UUID
+    `trail` is for the disclosure row only.
+    """
+
+    alias: bytes
     reference: bytes
-    category_id: UUID
+    category: bytes
     version: int
     document: bytes
-    trail_id: UUID
+    trail: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,27 +83,6 @@ class OpenRecord:
     created_at: datetime
 
 
-# The page's lower bound is repeated on the grant's alias, so that the plan starts there. The gate
-# comes back even when no row does; closed, nothing is read.
-_PAGE = """
-SELECT gate.is_open, page.* FROM (SELECT {gate} AS is_open) gate LEFT JOIN LATERAL (
-SELECT g.alias_id, g.data_key_id, r.record_id, r.version, r.ciphertext, g.category_id,
-       g.subject_id, s.controller_id, s.trail_id, g.wrapped, k.kid, k.cluster
-FROM vault_keygrant g
-JOIN vault_alias a ON a.id = g.alias_id AND a.ground = g.ground AND a.counter = g.counter
-  AND a.purpose_id = g.purpose_id AND a.subject_id = g.subject_id AND a.restricted_at IS NULL
-JOIN vault_keyshare k ON k.kid = g.share_id AND k.state = 'live'
-JOIN vault_subject s ON s.id = g.subject_id AND s.state = 'live' AND s.restricted_at IS NULL
-JOIN vault_sealedrecord r ON r.data_key_id = g.data_key_id AND r.is_current
-WHERE g.purpose_id = %(purpose)s AND g.category_id = ANY(%(categories)s)
-  AND g.alias_id >= %(alias)s AND g.alias_id < %(upper)s
-  AND (g.alias_id, g.data_key_id, r.record_id) > (%(alias)s, %(data_key)s, %(record)s)
-ORDER BY g.alias_id, g.data_key_id, r.record_id
-LIMIT %(limit)s
-) page ON gate.is_open
-""".replace("{gate}", gate.OPEN_SQL)
-
-
 @no_open_transaction
 def page(
     *,
@@ -122,24 +103,16 @@ def page(
     lower, upper = _range(split)
     start = after or Position(lower, _FIRST, _FIRST)
     deadline = time.monotonic() + settings.LETHE_PAGE_DEADLINE.total_seconds()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _PAGE,
-            {
-                "purpose": purpose_id,
-                "categories": list(categories),
-                "alias": start.alias,
-                "upper": upper,
-                "data_key": start.data_key,
-                "record": start.record,
-                "limit": limit,
-            },
-        )
-        answer = cursor.fetchall()
-    if not answer[0][0]:
-        raise RestoreReplayRequired
-    rows = [row[1:] for row in answer if row[1] is not None]
-    last = Position(*rows[-1][:3]) if len(rows) == limit else None
+    rows = page_rows.select(
+        purpose_id=purpose_id,
+        categories=categories,
+        after=(start.alias, start.data_key, start.record),
+        upper=upper,
+        limit=limit,
+    )
+    last = None
+    if len(rows) == limit:
+        last = Position(*(UUID(bytes=id_) for id_ in rows[-1][1:4]))
     return Page(_open_page(rows, wrapping_key), last, deadline)
 
 
@@ -151,46 +124,49 @@ def _range(split: tuple[int, int]) -> tuple[UUID, UUID]:
     return UUID(int=index * width), UUID(int=upper)
 
 
-def _open_page(rows: Sequence[tuple[Any, ...]], wrapping_key: str) -> list[PageRow]:
-    grants: dict[UUID, GrantToOpen] = {}
+def _open_page(rows: Sequence[page_rows.Row], wrapping_key: str) -> list[PageRow]:
+    grants: dict[bytes, GrantToOpen] = {}
     for row in rows:
-        data_key, controller, wrapped, kid, cluster = row[1], row[7], row[9], row[10], row[11]
+        data_key, controller, wrapped, kid, cluster = row[2], row[8], row[10], row[11], row[12]
         if data_key not in grants:
-            ref = ShareRef(kid.bytes, controller, cluster)
-            grants[data_key] = GrantToOpen(ref, wrapping_key, bytes(wrapped))
-    opened = dict(zip(grants, key_cache.open_grants(list(grants.values())), strict=True))
-    page_rows = []
-    for row in rows:
-        key = opened[row[1]]
-        if key is GrantFailure.SHARE_DESTROYED:
-            continue
-        if isinstance(key, GrantFailure):
-            raise _refusal(key)
-        page_rows.append(_open_row(row, key))
-    return page_rows
+            ref = ShareRef(kid, UUID(bytes=controller), cluster)
+            grants[data_key] = GrantToOpen(ref, wrapping_key, wrapped)
+    answers = key_cache.open_grants(list(grants.values()))
+    opened = dict(zip(grants, answers, strict=True))
+    opened_rows: list[PageRow] = []
+    try:
+        for data_key, group in groupby(rows, key=itemgetter(2)):
+            key = opened[data_key]
+            if isinstance(key, bytes):
+                opened_rows += _open_group(list(group), key)
+            elif key is not GrantFailure.SHARE_DESTROYED:
+                raise _refusal(key)
+    except NotAuthentic as error:
+        raise CiphertextTampered from error
+    return opened_rows
+
+
+def _open_group(rows: Sequence[page_rows.Row], key: bytes) -> list[PageRow]:
+    """The records of one data key: their bindings differ in record and version alone."""
+    _, alias, data_key, _, _, _, category, subject, controller, trail, _, _, _ = rows[0]
+    begins = binding.data_key_binding(controller, subject, category, data_key)
+    open_one, refer, pack = opener(key), binding.stream_references(alias), binding.VERSION.pack
+    return [
+        PageRow(
+            alias,
+            refer(record),
+            category,
+            version,
+            open_one(sealed, begins + record + pack(version)),
+            trail,
+        )
+        for _, _, _, record, version, sealed, _, _, _, _, _, _, _ in rows
+    ]
 
 
 def _refusal(reason: GrantFailure) -> Exception:
     """A grant row that does not unwrap was forged or moved: an integrity violation."""
     return CiphertextTampered() if reason is GrantFailure.NOT_AUTHENTIC else keys.failure(reason)
-
-
-def _open_row(row: Sequence[Any], key: bytes) -> PageRow:
-    alias, data_key, record, version, sealed, category, subject, controller, trail = row[:9]
-    bound = binding.record_binding(
-        controller=controller,
-        subject=subject,
-        category=category,
-        data_key=data_key,
-        record=record,
-        version=version,
-    )
-    try:
-        document = open_sealed(key=key, binding=bound, sealed=bytes(sealed))
-    except NotAuthentic as error:
-        raise CiphertextTampered from error
-    reference = binding.stream_reference(alias=alias, record=record)
-    return PageRow(alias, reference, category, version, document, trail)
 
 
 @no_open_transaction

@@ -1,0 +1,91 @@
+"""The SELECT of a page: what a purpose holds live grants for, as bytes.
+
+Each page is one statement on the primary that joins gate, grant, alias, live key share, living
+subject and record, so a subject fenced, withdrawn or restricted before it is not in it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final, TypeAlias, cast
+from uuid import UUID
+
+from django.db import connection
+from psycopg import Cursor
+from psycopg.types.string import ByteaBinaryLoader
+
+from vault.errors import RestoreReplayRequired
+from vault.services import gate
+
+_PREPARED_ONLY_ON_REQUEST: Final = 1 << 30
+
+
+#: gate open, alias, data key, record, version, sealed, category, subject, controller, trail,
+#: wrapped key, kid, cluster; ids are their 16 bytes.
+Row: TypeAlias = tuple[
+    bool, bytes, bytes, bytes, int, bytes, bytes, bytes, bytes, bytes, bytes, bytes, str
+]
+
+# OFFSET 0 keeps each lookup a lookup: joined freely, the planner takes the equalities of grant and
+# alias for independent, expects one row and sorts the whole purpose for every page. The record's
+# own bound does not make the grants start there, so theirs is repeated. The gate's scalar comes
+# back without any row, too.
+_SELECT: Final = f"""
+SELECT gate.open, p.*
+FROM (SELECT {gate.OPEN_SQL} AS open) gate
+LEFT JOIN LATERAL (
+  SELECT g.alias_id, g.data_key_id, r.record_id, r.version, r.ciphertext, g.category_id,
+         g.subject_id, s.controller_id, s.trail_id, g.wrapped, g.share_id, k.cluster
+  FROM vault_keygrant g
+  CROSS JOIN LATERAL (
+    SELECT a.subject_id FROM vault_alias a
+    WHERE a.id = g.alias_id AND a.purpose_id = g.purpose_id AND a.restricted_at IS NULL
+      AND a.ground = g.ground AND a.counter = g.counter OFFSET 0) a
+  CROSS JOIN LATERAL (
+    SELECT k.cluster FROM vault_keyshare k
+    WHERE k.kid = g.share_id AND k.state = 'live' OFFSET 0) k
+  CROSS JOIN LATERAL (
+    SELECT s.controller_id, s.trail_id FROM vault_subject s
+    WHERE s.id = a.subject_id AND s.state = 'live' AND s.restricted_at IS NULL OFFSET 0) s
+  CROSS JOIN LATERAL (
+    SELECT r.record_id, r.version, r.ciphertext FROM vault_sealedrecord r
+    WHERE r.data_key_id = g.data_key_id AND r.is_current OFFSET 0) r
+  WHERE gate.open AND a.subject_id = g.subject_id
+    AND g.purpose_id = %(purpose)s AND g.category_id = ANY(%(categories)s)
+    AND g.alias_id >= %(alias)s AND g.alias_id < %(upper)s
+    AND (g.alias_id, g.data_key_id, r.record_id) > (%(alias)s, %(data_key)s, %(record)s)
+  ORDER BY g.alias_id, g.data_key_id, r.record_id
+  LIMIT %(limit)s) p ON true
+"""  # noqa: S608 - constants only
+
+
+def select(
+    *,
+    purpose_id: UUID,
+    categories: Sequence[UUID],
+    after: tuple[UUID, UUID, UUID],
+    upper: UUID,
+    limit: int,
+) -> list[Row]:
+    """Up to `limit` rows after (alias, data key, record), in that order, below alias `upper`.
+
+    Raises RestoreReplayRequired while the gate is closed.
+    """
+    alias, data_key, record = after
+    bounds = {"alias": alias, "data_key": data_key, "record": record, "upper": upper}
+    rows = _fetch({"purpose": purpose_id, "categories": list(categories), "limit": limit, **bounds})
+    if not rows[0][0]:
+        raise RestoreReplayRequired
+    if rows[0][1] is None:
+        return []
+    return cast("list[Row]", rows)
+
+
+def _fetch(parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Planned once per connection, results in binary: both cost more than reading the rows."""
+    connection.ensure_connection()
+    driver: Any = connection.connection
+    if driver.prepare_threshold is None:  # Django's default refuses even what is asked for here
+        driver.prepare_threshold = _PREPARED_ONLY_ON_REQUEST
+    with connection.wrap_database_errors, Cursor(driver) as cursor:
+        cursor.adapters.register_loader("uuid", ByteaBinaryLoader)
+        cursor.execute(_SELECT, parameters, prepare=True, binary=True)
+        return cursor.fetchall()
