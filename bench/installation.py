@@ -81,10 +81,10 @@ class Bench:
 @contextmanager
 def running() -> Iterator[Bench]:
     """Start PostgreSQL and Vault, migrate, and set this process up as a command."""
-    folder = _PROJECT / ".lethe" / "bench"
-    shutil.rmtree(folder, ignore_errors=True)
+    folder = _PROJECT / ".lethe" / f"bench-{os.getpid()}"  # runs side by side stay apart
     folder.mkdir(parents=True)
     with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
         server = postgres.start(folder / "pg")
         postgres.create_database(server, DATABASE)
         store = stack.enter_context(vaultd.Vaultd(vaultd.binary(), data=folder / "vault"))
