@@ -1,6 +1,6 @@
 """Failures of custody, sealing and shredding."""
 
-from core.errors import Conflict, Erased, IntegrityViolation, NotFound, NotPermitted, Unavailable
+from core.errors import Conflict, Erased, IntegrityViolation, NotFound, Unavailable
 
 
 class CustodianUnavailable(Unavailable):
@@ -50,13 +50,6 @@ class SubjectErased(Erased):
     """The subject is fenced or erased."""
 
     code = "erased"
-
-
-class GrantMissing(NotPermitted):
-    """The purpose holds no live grant for this subject and category."""
-
-    code = "no-grant"
-    text = "This purpose holds no live grant for this data."
 
 
 class KeyLost(IntegrityViolation):

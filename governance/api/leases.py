@@ -57,7 +57,8 @@ class PurposeLeases(View):
     def post(self, _request: Request, **_path: str) -> Response:
         """Open a lease on an active purpose; counts and exclusions by reason are in the answer.
 
-        Needs the scope `purpose:<id>:read`.
+        Needs the scope `purpose:<id>:read`; another purpose answers 403 `scope-missing`. Who has
+        no grant is left out and counted, never an error.
         """
         purpose = self.path_id(PublicId.PURPOSE, "purpose_id")
         require_purpose(self, purpose)

@@ -58,7 +58,8 @@ class ProblemSerializer(serializers.Serializer[Any]):
 _MEANINGS: dict[int, str] = {
     400: "Malformed or not valid; `errors` names the fields.",
     401: "No valid token or session.",
-    403: "Not permitted: `scope-missing`, `role-missing`, `person-needed`, `no-grant`, …",
+    403: "Not permitted: `scope-missing` (also for a purpose that the token may not read), "
+    "`role-missing`, `person-needed`, `separation-of-duties`, …",
     404: "It does not exist, or it is another controller's: both answer alike.",
     406: "The Accept header allows none of the route's types.",
     409: "The state does not allow it, or an Idempotency-Key was used for another request.",
