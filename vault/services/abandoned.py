@@ -14,9 +14,9 @@ from core import ids
 from core.actors import process_actor
 from core.unit_of_work import unit_of_work
 from vault.domain.states import SubjectState
-from vault.errors import ShredBlocked
+from vault.errors import RestoreReplayRequired, ShredBlocked
 from vault.models import Subject
-from vault.services import shredding
+from vault.services import gate, shredding
 
 WORKER = process_actor("worker")
 #: No creation takes as long; one that does finds its subject fenced and fails.
@@ -27,7 +27,8 @@ BATCH = 1000
 def purge(*, now: datetime) -> int:
     """Fence what was abandoned a day ago, each as an erasure without a request; how many.
 
-    Eraser and attester do the rest. What a lock covers is left for a later run.
+    Eraser and attester do the rest. What a lock covers is left for a later run, and so is all
+    while the gate is closed: a restored database may not know what came to be.
     """
     fenced, after = 0, UUID(int=0)
     while True:
@@ -51,6 +52,7 @@ def _abandoned(now: datetime) -> QuerySet[Subject]:
 def _fence(subject_id: UUID, *, now: datetime) -> bool:
     try:
         with unit_of_work():
+            gate.require_open()
             # Locked as it still is: a creation that ends just now is left alone.
             row = _abandoned(now).filter(id=subject_id).select_for_update(of=("self",)).first()
             if row is None:
@@ -62,6 +64,6 @@ def _fence(subject_id: UUID, *, now: datetime) -> bool:
                 open_leases=0,
                 now=now,
             )
-    except ShredBlocked:
+    except (ShredBlocked, RestoreReplayRequired):
         return False
     return True

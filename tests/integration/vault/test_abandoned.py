@@ -12,7 +12,15 @@ from core.unit_of_work import unit_of_work
 from tests.fakes.custodian import FakeCustodian
 from tests.fakes.world import World
 from vault.errors import CustodianUnavailable, SubjectErased
-from vault.models import DestructionAttestation, KeyShare, LookupTag, Shredding, ShredLock, Subject
+from vault.models import (
+    DestructionAttestation,
+    GateLease,
+    KeyShare,
+    LookupTag,
+    Shredding,
+    ShredLock,
+    Subject,
+)
 from vault.ports import GrantToMake
 from vault.services import abandoned, locks, reconciling
 from vault.services.grants import lock_subject
@@ -98,6 +106,14 @@ class TestPurge:
 
         assert abandoned.purge(now=world.now) == 0
         assert Subject.objects.get(id=subject).state == "live"
+
+    def test_leaves_all_while_the_gate_is_closed(self, world: World) -> None:
+        broken_off(world)
+        world.later(days=1)
+        GateLease.objects.update(is_open=False)
+
+        assert abandoned.purge(now=world.now) == 0
+        assert Subject.objects.get().state == "live"
 
     def test_does_each_once(self, world: World) -> None:
         broken_off(world)
