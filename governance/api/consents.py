@@ -57,8 +57,8 @@ class Consents(View):
 
     def _again(self, replay: idempotency.Replay) -> Any:
         public, _, reads = replay.resource_id.partition(":")
-        kept = ConsentRecord.objects.select_related("purpose_version").get(
-            id=ids.parse(PublicId.CONSENT, public), controller_id=self.controller_id
+        kept = consent.get(
+            controller_id=self.controller_id, consent_id=ids.parse(PublicId.CONSENT, public)
         )
         return _body(ConsentOutcome(kept, reads))  # type: ignore[arg-type]  # as stored above
 

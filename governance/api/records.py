@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core import clock, ids
+from core import clock, idempotency, ids
 from core.api.parsers import NDJSONParser
 from core.api.renderers import JSONRenderer
 from core.api.views import Acted, etag
@@ -25,6 +25,7 @@ from governance.api.serializers.records import (
 )
 from governance.services import categories, intake
 from governance.services.intake import IncomingRecord, Result
+from vault.services import subjects
 from vault.services.reading import OpenRecord
 from vault.services.sealing import RecordOutcome
 
@@ -118,9 +119,10 @@ class SubjectRecords(CustodyView):
         Identical content changes nothing. Other content becomes a new version.
         """
         fields = self.body(RecordPutSerializer)
+        subject_id = self.path_id(PublicId.SUBJECT, "subject_id")
         record = IncomingRecord(
             **fields,
-            subject=self.path_id(PublicId.SUBJECT, "subject_id"),
+            subject=subject_id,
             expected_version=self._expected(),
         )
 
@@ -133,7 +135,11 @@ class SubjectRecords(CustodyView):
             )
             return _acted(result)
 
-        response = self.once(act, again=lambda replay: _replayed(replay.resource_id))
+        def again(replay: idempotency.Replay) -> Any:
+            subjects.require_live(controller_id=self.controller_id, subject_id=subject_id)
+            return _replayed(replay.resource_id)
+
+        response = self.once(act, again=again)
         response.headers["ETag"] = etag(response.data["version"])
         return response
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from core import idempotency, ids
 from core.actors import Actor
-from core.errors import InvalidInput, ServiceError
+from core.errors import InvalidInput, NotFound, ServiceError
 from core.ids import PublicId
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from governance.domain.consent import ConsentDraft
@@ -21,6 +21,7 @@ from governance.domain.law import ConsentDecision, LawfulBasis
 from governance.models import ConsentRecord, PurposeVersion
 from governance.services import consent_records, purposes
 from governance.services.consent_records import Kept
+from vault.domain.states import SubjectState
 from vault.errors import SubjectErased
 from vault.models import Subject
 from vault.services import gate, grants, subjects
@@ -51,6 +52,13 @@ class DecidedInFuture(InvalidInput):
 
     code = "decided-in-future"
     text = "The time of the decision lies in the future."
+
+
+class ConsentNotFound(NotFound):
+    """No such decision, or another controller's."""
+
+    code = "consent-not-found"
+    text = "There is no decision of yours with this id."
 
 
 class TextMissing(InvalidInput):
@@ -209,6 +217,18 @@ def finish(*, first: UUID, last: UUID, now: datetime) -> None:
         grants.issue(grounds=grounds, categories=categories, now=now)
 
 
+def get(*, controller_id: UUID, consent_id: UUID) -> ConsentRecord:
+    """A decision of a living subject. Raises ConsentNotFound, SubjectErased."""
+    gate.require_open()
+    rows = ConsentRecord.objects.select_related("purpose_version")
+    row = rows.filter(id=consent_id, controller_id=controller_id).first()
+    if row is None:
+        raise ConsentNotFound
+    if not Subject.objects.filter(trail_id=row.trail_id, state=SubjectState.LIVE).exists():
+        raise SubjectErased
+    return row
+
+
 def history(*, controller_id: UUID, subject_id: UUID) -> list[ConsentRecord]:
     """Every decision of the subject, oldest first. Raises SubjectNotFound, SubjectErased."""
     gate.require_open()
@@ -246,6 +266,7 @@ __all__ = [
     "ConsentOutcome",
     "counts",
     "finish",
+    "get",
     "history",
     "record",
     "record_many",

@@ -98,8 +98,10 @@ def create_subjects(
 def complete_subject(*, controller_id: UUID, subject_id: UUID, now: datetime) -> None:
     """Do what a call that created the subject left undone when it broke off, if anything.
 
-    Raises CustodianUnavailable.
+    Raises SubjectErased, RestoreReplayRequired, CustodianUnavailable.
     """
+    gate.require_open()
+    subjects.require_live(controller_id=controller_id, subject_id=subject_id)
     purposes.ground_new_subjects(controller_id=controller_id, subject_ids=[subject_id], now=now)
 
 
