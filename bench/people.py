@@ -72,11 +72,14 @@ def make(bench: Bench) -> Cast:
         controller_id=controller.id, code="research", name="Research", actor=staff, now=now
     )
     draft = VersionDraft(LawfulBasis.CONSENT, None, {"notes": ["*"]}, 365)
-    purposes.draft_version(
+    version = purposes.draft_version(
         controller_id=controller.id, purpose_id=purpose.id, draft=draft, actor=staff, now=now
     )
     other = Actor("psn_other", "compliance-officer", controller.id, person_id=uuid4())
-    purposes.activate(controller_id=controller.id, purpose_id=purpose.id, actor=other, now=now)
+    purposes.activate(
+        controller_id=controller.id, purpose_id=purpose.id, number=version.number, actor=other,
+        now=now,
+    )  # fmt: skip
     scopes = {
         "source": ["records:write", "records:read", "consent:write"],
         "pipeline": [purpose_scope(purpose.id)],

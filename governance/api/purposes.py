@@ -15,6 +15,7 @@ from governance.api.base import View, shown
 from governance.api.leases import require_purpose
 from governance.api.schema import AFTER, PAGE_LIMIT
 from governance.api.serializers.registry import (
+    ActivationSerializer,
     PurposeCreateSerializer,
     PurposeSerializer,
     PurposesSerializer,
@@ -164,19 +165,25 @@ class PurposeActivations(PurposeView):
     idempotent = ("POST",)
 
     @extend_schema(
-        operation_id="activate_purpose", request=None, responses={201: VersionSerializer}
+        operation_id="activate_purpose",
+        request=ActivationSerializer,
+        responses={201: VersionSerializer},
     )
     def post(self, _request: Request, **_path: str) -> Response:
-        """Put the newest version in force; another person than its drafter does so.
+        """Put the version that was read in force; another person than its drafter does so.
 
-        Consent given to an earlier version does not carry over. For other lawful bases living
-        subjects are granted in the background.
+        Answers 409 `version-superseded` when a later one was drafted meanwhile, and 409
+        `nothing-to-activate` when this one was activated already or does not exist. Consent given
+        to an earlier version does not carry over. For other lawful bases living subjects are
+        granted in the background.
         """
+        number = self.body(ActivationSerializer)["version"]
 
         def act(now: Any) -> Acted:
             row = purposes.activate(
                 controller_id=self.controller_id,
                 purpose_id=self.purpose_id(),
+                number=number,
                 actor=self.caller.actor,
                 now=now,
             )

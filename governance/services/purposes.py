@@ -73,10 +73,17 @@ class PurposeActivating(Conflict):
 
 
 class NothingToActivate(Conflict):
-    """The newest version is active already, or there is none."""
+    """The version was activated before, or never drafted."""
 
     code = "nothing-to-activate"
-    text = "There is no drafted version to activate."
+    text = "This version was activated already, or there is none with this number."
+
+
+class VersionSuperseded(Conflict):
+    """A later version was drafted than the one that was read; context names it."""
+
+    code = "version-superseded"
+    text = "A later version was drafted; read that one and activate it."
 
 
 class SamePerson(NotPermitted):
@@ -223,12 +230,13 @@ def _categories(controller_id: UUID, draft: VersionDraft) -> dict[str, list[str]
 
 
 def activate(
-    *, controller_id: UUID, purpose_id: UUID, actor: Actor, now: datetime
+    *, controller_id: UUID, purpose_id: UUID, number: int, actor: Actor, now: datetime
 ) -> PurposeVersion:
-    """Put the newest version in force; earlier consent does not carry over.
+    """Put version `number`, the newest, in force; earlier consent does not carry over.
 
-    For bases other than consent existing subjects are given grants in the background. Raises
-    PurposeNotFound, NothingToActivate, SamePerson, PoolExhausted.
+    The number is the one that was read: nobody activates what was drafted meanwhile. For bases
+    other than consent existing subjects are given grants in the background. Raises
+    PurposeNotFound, NothingToActivate, VersionSuperseded, SamePerson, PoolExhausted.
     """
     with unit_of_work():
         purpose = (
@@ -238,9 +246,7 @@ def activate(
         )
         if purpose is None:
             raise PurposeNotFound
-        version = purpose.versions.order_by("-number").first()
-        if version is None or version.activated_at is not None:
-            raise NothingToActivate
+        version = _to_activate(purpose, number)
         if actor.person_id is not None and actor.person_id == version.drafted_by_person:
             raise SamePerson
         purpose_keys.assign(controller_id=controller_id, purpose_id=purpose.id, now=now)
@@ -251,6 +257,17 @@ def activate(
         _audit("activated", purpose, actor=actor, now=now, version=version.number)
         enqueue_batch(version=version, after=None, now=now)
         idempotency.settle(resource_id=str(version.number))
+    return version
+
+
+def _to_activate(purpose: Purpose, number: int) -> PurposeVersion:
+    """Version `number` of a locked purpose, if it waits for activation and is the newest."""
+    version = purpose.versions.filter(number=number).first()
+    if version is None or version.activated_at is not None:
+        raise NothingToActivate(field="version")
+    newest = purpose.versions.latest("number").number
+    if newest != number:
+        raise VersionSuperseded(field="version", newest=newest)
     return version
 
 

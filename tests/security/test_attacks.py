@@ -117,7 +117,7 @@ class TestProgramsThatDecide:
         purpose = program.post("/purposes", {"code": "research", "name": "x"}).json()["id"]
         program.post(f"/purposes/{purpose}/versions", version_body())
 
-        answer = program.post(f"/purposes/{purpose}/activations")
+        answer = program.post(f"/purposes/{purpose}/activations", {"version": 1})
 
         assert (answer.status_code, answer.json()["code"]) == (403, "person-needed")
 

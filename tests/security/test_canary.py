@@ -124,7 +124,7 @@ def register(cast: Cast) -> Study:
     purpose = analyst.post("/purposes", {"code": "mailing", "name": "Mailing"}).json()["id"]
     version = version_body(categories={"contact": sorted(PERSON)})
     assert analyst.post(f"/purposes/{purpose}/versions", version).status_code == 201
-    assert officer.post(f"/purposes/{purpose}/activations").status_code == 201
+    assert officer.post(f"/purposes/{purpose}/activations", {"version": 1}).status_code == 201
     effects.sweep(queue="default", now=cast.world.now)
     return Study(cast, purpose)
 

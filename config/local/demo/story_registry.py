@@ -40,10 +40,11 @@ def declare_purpose(scene: Scene) -> None:
         "retention_days": 365,
     }
     scene.purpose_id = purpose["id"]
-    succeed(analyst.post(f"/purposes/{scene.purpose_id}/versions", version))
-    own = analyst.post(f"/purposes/{scene.purpose_id}/activations")
+    drafted = succeed(analyst.post(f"/purposes/{scene.purpose_id}/versions", version))
+    read = {"version": drafted["number"]}
+    own = analyst.post(f"/purposes/{scene.purpose_id}/activations", read)
     expect("who drafts a purpose does not activate it", is_so=own.status_code == 403)  # noqa: PLR2004
-    succeed(officer.post(f"/purposes/{scene.purpose_id}/activations"))
+    succeed(officer.post(f"/purposes/{scene.purpose_id}/activations", read))
     scene.terminal.say(
         f"{analyst.name} drafted the purpose {PURPOSE}: it rests on consent and reads "
         f"{HEALTH}, never {CONTACT}. {officer.name} activated it; the drafter may not (403)."

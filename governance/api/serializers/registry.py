@@ -101,6 +101,12 @@ class VersionSerializer(serializers.Serializer[Any]):
     activated_at = serializers.DateTimeField(allow_null=True)
 
 
+class ActivationSerializer(StrictSerializer):
+    version = serializers.IntegerField(
+        min_value=1, max_value=2**31 - 1, help_text="The number of the version that was read."
+    )
+
+
 class PurposeSerializer(serializers.Serializer[Any]):
     id = PublicIdField(PublicId.PURPOSE)
     code = serializers.CharField()

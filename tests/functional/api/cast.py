@@ -196,7 +196,7 @@ def study(cast: Cast, *, code: str = "research", basis: str = "consent") -> Stud
     purpose = made.json()["id"]
     drafted = analyst.post(f"/purposes/{purpose}/versions", version_body(basis))
     assert drafted.status_code == 201, drafted.content
-    activated = officer.post(f"/purposes/{purpose}/activations")
+    activated = officer.post(f"/purposes/{purpose}/activations", {"version": 1})
     assert activated.status_code == 201, activated.content
     effects.sweep(queue="default", now=cast.world.now)
     return Study(cast, purpose)

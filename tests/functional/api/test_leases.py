@@ -214,7 +214,9 @@ class TestStreamRecords:
         cast.clinic.person("analyst", "al").post(
             f"/purposes/{study.purpose}/versions", version_body(retention_days=30)
         )
-        cast.clinic.person("compliance-officer").post(f"/purposes/{study.purpose}/activations")
+        cast.clinic.person("compliance-officer").post(
+            f"/purposes/{study.purpose}/activations", {"version": 2}
+        )
 
         answer = study.pipeline.get(f"/leases/{lease['id']}/records")
 

@@ -69,8 +69,9 @@ class TestPurposes:
         purpose = officer.post("/purposes", {"code": "research", "name": "Research"}).json()["id"]
         drafted = officer.post(f"/purposes/{purpose}/versions", version_body())
 
-        own = officer.post(f"/purposes/{purpose}/activations")
-        other = clinic.person("compliance-officer", "cleo").post(f"/purposes/{purpose}/activations")
+        path, read = f"/purposes/{purpose}/activations", {"version": 1}
+        own = officer.post(path, read)
+        other = clinic.person("compliance-officer", "cleo").post(path, read)
 
         assert drafted.json()["categories"] == {"health": ["age"]}
         assert (own.status_code, own.json()["code"]) == (403, "separation-of-duties")
@@ -83,10 +84,41 @@ class TestPurposes:
         )
 
         answer = cast.clinic.source("registry:write").post(
-            f"/purposes/{purpose.json()['id']}/activations"
+            f"/purposes/{purpose.json()['id']}/activations", {"version": 1}
         )
 
         assert (answer.status_code, answer.json()["code"]) == (403, "person-needed")
+
+    @pytest.mark.parametrize("body", [{}, {"version": "one"}, {"version": 0}, {"version": None}])
+    def test_are_activated_by_who_names_the_version(
+        self, study: Study, body: dict[str, object]
+    ) -> None:
+        officer = study.cast.clinic.person("compliance-officer")
+
+        answer = officer.post(f"/purposes/{study.purpose}/activations", body)
+
+        assert answer.status_code == 400
+        assert [error["field"] for error in answer.json()["errors"]] == ["version"]
+
+    @pytest.mark.parametrize(
+        ("version", "code"),
+        [(1, "nothing-to-activate"), (2, "version-superseded"), (4, "nothing-to-activate")],
+        ids=["active", "superseded", "never drafted"],
+    )
+    def test_put_no_other_version_in_force_than_was_read(
+        self, study: Study, version: int, code: str
+    ) -> None:
+        clinic, path = study.cast.clinic, f"/purposes/{study.purpose}"
+        for days in (30, 20):
+            body = version_body(retention_days=days)
+            clinic.person("analyst", "al").post(f"{path}/versions", body)
+        officer = clinic.person("compliance-officer")
+
+        answer = officer.post(f"{path}/activations", {"version": version})
+
+        assert (answer.status_code, answer.json()["code"]) == (409, code)
+        assert clinic.source().get(path).json()["current"]["number"] == 1
+        assert officer.post(f"{path}/activations", {"version": 3}).status_code == 201
 
     def test_cannot_be_named_like_custody(self, clinic: Company) -> None:
         answer = clinic.person("analyst").post("/purposes", {"code": "custody", "name": "x"})
@@ -117,7 +149,9 @@ class TestPurposes:
         analyst, officer = insurer.person("analyst"), insurer.person("compliance-officer")
         path = f"/purposes/{study.purpose}"
 
-        for answer in (analyst.get(path), officer.post(f"{path}/activations")):
+        read = {"version": 1}
+
+        for answer in (analyst.get(path), officer.post(f"{path}/activations", read)):
             assert (answer.status_code, answer.json()["code"]) == (404, "purpose-not-found")
 
     def test_are_shown_again_for_a_repeat(self, clinic: Company) -> None:

@@ -75,7 +75,7 @@ def activation(cast: Cast) -> Post:
     assert post.by.post(post.path, post.body).status_code == 201
     path = post.path.replace("versions", "activations")
     by = cast.clinic.person("compliance-officer")
-    return Post(by, path, None, "governance.purpose.activated")
+    return Post(by, path, {"version": 2}, "governance.purpose.activated")
 
 
 def subject(cast: Cast) -> Post:

@@ -75,6 +75,7 @@ def activate(world: World, version: VersionDraft | None = None) -> PurposeVersio
     purposes.activate(
         controller_id=world.controller_id,
         purpose_id=world.purpose_id,
+        number=made.number,
         actor=staff(world),
         now=world.now,
     )
@@ -134,7 +135,11 @@ class TestActivate:
 
         with pytest.raises(purposes.SamePerson):
             purposes.activate(
-                controller_id=world.controller_id, purpose_id=made.id, actor=drafter, now=world.now
+                controller_id=world.controller_id,
+                purpose_id=made.id,
+                number=1,
+                actor=drafter,
+                now=world.now,
             )
 
     def test_gives_existing_subjects_to_a_purpose_without_consent(self, world: World) -> None:
@@ -165,7 +170,7 @@ class TestActivate:
         purpose(world)
         names = {"controller_id": world.controller_id, "purpose_id": world.purpose_id}
         purposes.draft_version(**names, draft=draft(), actor=staff(world), now=world.now)
-        purposes.activate(**names, actor=staff(world), now=world.now)
+        purposes.activate(**names, number=2, actor=staff(world), now=world.now)
 
         with pytest.raises(purposes.PurposeActivating):
             purposes.active_version(**names)
