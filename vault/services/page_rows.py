@@ -44,12 +44,12 @@ LEFT JOIN LATERAL (
     WHERE k.kid = g.share_id AND k.state = 'live' OFFSET 0) k
   CROSS JOIN LATERAL (
     SELECT s.controller_id, s.trail_id FROM vault_subject s
-    WHERE s.id = a.subject_id AND s.state = 'live' AND s.restricted_at IS NULL OFFSET 0) s
+    WHERE s.id = g.subject_id AND s.id = a.subject_id AND s.state = 'live'
+      AND s.restricted_at IS NULL OFFSET 0) s
   CROSS JOIN LATERAL (
     SELECT r.record_id, r.version, r.ciphertext FROM vault_sealedrecord r
     WHERE r.data_key_id = g.data_key_id AND r.is_current OFFSET 0) r
-  WHERE gate.open AND a.subject_id = g.subject_id
-    AND g.purpose_id = %(purpose)s AND g.category_id = ANY(%(categories)s)
+  WHERE gate.open AND g.purpose_id = %(purpose)s AND g.category_id = ANY(%(categories)s)
     AND g.alias_id >= %(alias)s AND g.alias_id < %(upper)s
     AND (g.alias_id, g.data_key_id, r.record_id) > (%(alias)s, %(data_key)s, %(record)s)
   ORDER BY g.alias_id, g.data_key_id, r.record_id
