@@ -11,6 +11,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from core import failpoints, ids
+from core.copying import copy_in
 from core.unit_of_work import no_open_transaction, unit_of_work
 from vault import runtime
 from vault.domain.envelope import new_key
@@ -27,6 +28,11 @@ _HELD = (
     "subject_id", "data_key__category_id", "data_key_id", "data_key__share__kid",
     "data_key__share__controller_id", "data_key__share__cluster", "wrapped",
 )  # fmt: skip
+_DATA_KEY = {
+    "id": "uuid", "subject_id": "uuid", "category_id": "uuid", "share_id": "uuid",
+    "created_at": "timestamptz",
+}  # fmt: skip
+_CUSTODY_GRANT = {"data_key_id": "uuid", "subject_id": "uuid", "wrapped": "bytea"}
 
 Slot: TypeAlias = tuple[UUID, UUID]
 
@@ -171,19 +177,18 @@ def _store(drafts: Sequence[tuple[Want, OpenKey, bytes]], *, now: datetime) -> d
 
 def _insert(drafts: Iterable[tuple[Want, OpenKey, bytes]], *, now: datetime) -> None:
     drafts = list(drafts)
-    DataKey.objects.bulk_create(
-        DataKey(
-            id=key.data_key_id,
-            subject_id=want.subject_id,
-            category_id=want.category_id,
-            share_id=UUID(bytes=key.share.kid),
-            created_at=now,
-        )
-        for want, key, _ in drafts
+    copy_in(
+        table="vault_datakey",
+        columns=_DATA_KEY,
+        rows=[
+            (key.data_key_id, want.subject_id, want.category_id, UUID(bytes=key.share.kid), now)
+            for want, key, _ in drafts
+        ],
     )
-    CustodyGrant.objects.bulk_create(
-        CustodyGrant(data_key_id=key.data_key_id, subject_id=want.subject_id, wrapped=wrapped)
-        for want, key, wrapped in drafts
+    copy_in(
+        table="vault_custodygrant",
+        columns=_CUSTODY_GRANT,
+        rows=[(key.data_key_id, want.subject_id, wrapped) for want, key, wrapped in drafts],
     )
 
 
