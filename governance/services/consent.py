@@ -5,7 +5,7 @@ any transaction, and an effect makes them if that fails, so a key store that is 
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -114,7 +114,7 @@ def record_many(
 def _settle(kept: Sequence[Kept | ServiceError]) -> None:
     """What a repeat is told of a request about one decision, until its grants are made."""
     if len(kept) == 1 and isinstance(kept[0], Kept):
-        access = "pending" if kept[0].ground else _as_it_was(kept[0])
+        access = "pending" if kept[0].ground else _still_granted(kept)(kept[0])
         public = ids.format(PublicId.CONSENT, kept[0].record.id)
         idempotency.settle(resource_id=f"{public}:{access}")
 
@@ -166,20 +166,25 @@ def _outcomes(
         version_id: _issue(group[0].version, [one.ground for one in group if one.ground], now=now)
         for version_id, group in groups.items()
     }
+    still = _still_granted(kept)
     return [
         one
         if isinstance(one, ServiceError)
-        else ConsentOutcome(one.record, access[one.version.id] if one.ground else _as_it_was(one))
+        else ConsentOutcome(one.record, access[one.version.id] if one.ground else still(one))
         for one in kept
     ]
 
 
-def _as_it_was(one: Kept) -> Access:
+def _still_granted(kept: Sequence[Kept | ServiceError]) -> Callable[[Kept], Access]:
     """What an older decision that arrived late left as it was; nothing after a latest one."""
-    if one.is_latest:
-        return "none"
-    ground = grants.current_ground(subject_id=one.subject_id, purpose_id=one.record.purpose_id)
-    return "granted" if ground else "none"
+    late = [one for one in kept if isinstance(one, Kept) and not one.is_latest]
+    held = grants.current_grounds((one.subject_id, one.record.purpose_id) for one in late)
+
+    def access(one: Kept) -> Access:
+        is_held = not one.is_latest and (one.subject_id, one.record.purpose_id) in held
+        return "granted" if is_held else "none"
+
+    return access
 
 
 def _issue(version: PurposeVersion, grounds: Sequence[Ground], *, now: datetime) -> Access:
@@ -199,16 +204,17 @@ def finish(*, first: UUID, last: UUID, now: datetime) -> None:
     rows = ConsentRecord.objects.filter(id__range=(first, last), decision=ConsentDecision.GIVEN)
     kept = list(rows.select_related("purpose_version"))
     subjects_ = dict(
-        Subject.objects.filter(trail_id__in=[row.trail_id for row in kept]).values_list(
+        Subject.objects.filter(trail_id__any=[row.trail_id for row in kept]).values_list(
             "trail_id", "id"
         )
     )
     groups: dict[UUID, list[Ground]] = defaultdict(list)
+    held = grants.current_grounds(
+        (subjects_[row.trail_id], row.purpose_id) for row in kept if row.trail_id in subjects_
+    )
     for row in kept:
         subject_id = subjects_.get(row.trail_id)
-        ground = subject_id and grants.current_ground(
-            subject_id=subject_id, purpose_id=row.purpose_id
-        )
+        ground = subject_id and held.get((subject_id, row.purpose_id))
         if ground and ground.ground == row.id:
             groups[row.purpose_version_id].append(ground)
     versions = {row.purpose_version_id: row.purpose_version for row in kept}

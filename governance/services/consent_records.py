@@ -1,8 +1,9 @@
 """Consent records: stored in one unit of work with the change of ground that each one causes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 from django.db.models import Max
@@ -20,7 +21,7 @@ from vault.errors import SubjectErased, SubjectNotFound
 from vault.models import Removal, Subject
 from vault.ports import Revoked
 from vault.services import grants
-from vault.services.grants import Ground
+from vault.services.grants import Ground, Opening, Withdrawal
 
 #: How long the call that records has to make the grants before the effect does.
 PATIENCE = timedelta(seconds=30)
@@ -63,10 +64,16 @@ def keep(
             acts.append(len(results))
         results.append(Kept(row, version, draft.subject_id, is_latest, None))
     _store([result.record for result in results if isinstance(result, Kept)], actor=actor)
-    for index in acts:
+    for index, ground in _act(
+        [
+            (index, drafts[index].subject_id, done.record)
+            for index in acts
+            if isinstance(done := results[index], Kept)
+        ],
+        now=now,
+    ).items():
         done = results[index]
         if isinstance(done, Kept):
-            ground = _act(drafts[index].subject_id, done.record, now=now)
             results[index] = replace(done, ground=ground)
     _promise([r for r in results if isinstance(r, Kept)], now=now)
     return results
@@ -77,7 +84,7 @@ def _locked(controller_id: UUID, subject_ids: set[UUID]) -> dict[UUID, UUID | Su
     """Subject to trail, locked until commit; one order, so that batches cannot deadlock."""
     rows = (
         Subject.objects.select_for_update()
-        .filter(id__in=subject_ids, controller_id=controller_id)
+        .filter(id__any=subject_ids, controller_id=controller_id)
         .order_by("id")
         .values_list("id", "state", "trail_id")
     )
@@ -92,7 +99,7 @@ def _latest(
 ) -> dict[tuple[UUID, UUID], datetime]:
     """When each person last decided about each purpose."""
     rows = ConsentRecord.objects.filter(
-        trail_id__in=[trail for trail in trails if isinstance(trail, UUID)],
+        trail_id__any=[trail for trail in trails if isinstance(trail, UUID)],
         purpose_id__in=purpose_ids,
     )
     times = rows.values_list("trail_id", "purpose_id").annotate(latest=Max("decided_at"))
@@ -143,23 +150,46 @@ def _store(rows: Sequence[ConsentRecord], *, actor: Actor) -> None:
     )
 
 
-def _act(subject_id: UUID, kept: ConsentRecord, *, now: datetime) -> Ground | None:
-    if kept.decision == ConsentDecision.GIVEN:
-        return grants.open_ground(
-            subject_id=subject_id,
-            purpose_id=kept.purpose_id,
-            ground=kept.id,
-            decided_at=kept.decided_at,
-            now=now,
-        )
-    grants.withdraw(
-        subject_id=subject_id,
-        purpose_id=kept.purpose_id,
-        reason=Removal.Reason.WITHDRAWN,
-        decided_at=kept.decided_at,
-        now=now,
-    )
-    return None
+_Act: TypeAlias = tuple[int, UUID, ConsentRecord]
+
+
+@requires_unit_of_work
+def _act(acts: Sequence[_Act], *, now: datetime) -> dict[int, Ground]:
+    """Open and end grounds in the order of the decisions; the grounds opened, by index."""
+    opened: dict[int, Ground] = {}
+    for turn in _turns(acts):
+        given = [act for act in turn if act[2].decision == ConsentDecision.GIVEN]
+        openings = [
+            Opening(subject_id, kept.purpose_id, kept.id, kept.decided_at)
+            for _, subject_id, kept in given
+        ]
+        grounds = grants.open_grounds(openings=openings, now=now)
+        opened |= {
+            index: ground
+            for (index, _, _), ground in zip(given, grounds, strict=True)
+            if isinstance(ground, Ground)
+        }
+        withdrawals = [
+            Withdrawal(subject_id, kept.purpose_id, kept.decided_at)
+            for _, subject_id, kept in turn
+            if kept.decision != ConsentDecision.GIVEN
+        ]
+        grants.withdraw_many(withdrawals=withdrawals, reason=Removal.Reason.WITHDRAWN, now=now)
+    return opened
+
+
+def _turns(acts: Sequence[_Act]) -> Iterator[list[_Act]]:
+    """Parts in order, in each of which no one decides twice about one purpose."""
+    turn: list[_Act] = []
+    seen: set[tuple[UUID, UUID]] = set()
+    for act in acts:
+        pair = act[1], act[2].purpose_id
+        if pair in seen:
+            yield turn
+            turn, seen = [], set()
+        turn.append(act)
+        seen.add(pair)
+    yield turn
 
 
 @requires_unit_of_work

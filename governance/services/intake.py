@@ -3,7 +3,7 @@
 Records never create subjects: a reference that is not known is refused.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -66,6 +66,7 @@ class IncomingRecord:
 
 
 Result: TypeAlias = RecordOutcome | ServiceError
+Check: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 
 def source_of(actor: Actor) -> UUID:
@@ -143,17 +144,15 @@ def put_records(
     Raises CustodianUnavailable and KeyLost; then nothing of this call was stored, and since
     identical content changes nothing the same call may be made again.
     """
-    found = categories.by_code(controller_id=controller_id, codes={r.category for r in records})
+    known = categories.by_code(controller_id=controller_id, codes={r.category for r in records})
+    checks = {code: (category, categories.checker(category)) for code, category in known.items()}
     named = owners(controller_id=controller_id, named=[record.subject for record in records])
+    source_id = source_of(actor)
     results: dict[int, Result] = {}
     drafts: dict[int, RecordDraft] = {}
-    for index, record in enumerate(records):
+    for index, (record, owner) in enumerate(zip(records, named, strict=True)):
         try:
-            category = found.get(record.category)
-            if category is None:
-                raise UnknownCategory(field="category")
-            categories.validate(category=category, document=record.document)
-            drafts[index] = _draft(record, category, named[index], source_of(actor))
+            drafts[index] = _draft(record, checks.get(record.category), owner, source_id)
         except ServiceError as error:
             results[index] = error
     sealed = sealing.put_many(
@@ -187,8 +186,15 @@ def _owner(found: Resolved) -> UUID | ServiceError:
 
 
 def _draft(
-    record: IncomingRecord, category: Category, owner: UUID | ServiceError, source_id: UUID
+    record: IncomingRecord,
+    known: tuple[Category, Check] | None,
+    owner: UUID | ServiceError,
+    source_id: UUID,
 ) -> RecordDraft:
+    if known is None:
+        raise UnknownCategory(field="category")
+    category, check = known
+    check(record.document)
     if isinstance(owner, ServiceError):
         raise owner
     return RecordDraft(

@@ -1,12 +1,11 @@
 """The registry of purposes: versioned, one lawful basis each, and what each version may read."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
 
 from core import audit, effects, idempotency
 from core.actors import Actor
@@ -18,10 +17,9 @@ from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_o
 from governance.domain.law import LawfulBasis, SpecialCondition
 from governance.models import Category, ConsentRecord, Purpose, PurposeVersion
 from vault.domain.states import SubjectState
-from vault.errors import SubjectErased
-from vault.models import Alias, Removal, Subject
+from vault.models import Removal, Subject
 from vault.services import grants, purpose_keys
-from vault.services.grants import CategoryRef, Ground
+from vault.services.grants import CategoryRef, Ground, Opening, Withdrawal
 
 ALL_FIELDS = "*"
 BATCH = 500
@@ -332,25 +330,21 @@ def activate_batch(*, version_id: UUID, after: UUID | None, now: datetime) -> UU
 
 def _end_older_grounds(version: PurposeVersion, subjects: Sequence[UUID], *, now: datetime) -> None:
     """Withdraw grounds that rest on consent to another version than this one."""
-    held = Alias.objects.filter(
-        subject__in=subjects, purpose_id=version.purpose_id, ground__isnull=False
-    )
-    for subject_id in held.values_list("subject_id", flat=True):
-        with suppress(SubjectErased), unit_of_work():
-            grants.lock_subject(subject_id)
-            ground = grants.current_ground(subject_id=subject_id, purpose_id=version.purpose_id)
-            if ground is None or _rests_on(ground, version):
-                continue
-            grants.withdraw(
-                subject_id=subject_id,
-                purpose_id=version.purpose_id,
-                reason=Removal.Reason.WITHDRAWN,
-                now=now,
-            )
-
-
-def _rests_on(ground: Ground, version: PurposeVersion) -> bool:
-    return ConsentRecord.objects.filter(id=ground.ground, purpose_version=version).exists()
+    with unit_of_work():
+        owners = grants.lock_subjects(subjects)
+        live = [subject for subject in subjects if isinstance(owners[subject], UUID)]
+        held = grants.current_grounds((subject, version.purpose_id) for subject in live)
+        resting = set(
+            ConsentRecord.objects.filter(
+                id__any=[ground.ground for ground in held.values()], purpose_version=version
+            ).values_list("id", flat=True)
+        )
+        older = [
+            Withdrawal(ground.subject_id, ground.purpose_id, now)
+            for ground in held.values()
+            if ground.ground not in resting
+        ]
+        grants.withdraw_many(withdrawals=older, reason=Removal.Reason.WITHDRAWN, now=now)
 
 
 @no_open_transaction
@@ -367,23 +361,14 @@ def ground_new_subjects(*, controller_id: UUID, subject_ids: Sequence[UUID], now
 
 def _ground(version: PurposeVersion, subjects: Sequence[UUID], *, now: datetime) -> None:
     """Open the version itself as ground for each subject, then make the grants."""
-    grounds: list[Ground] = []
+    openings = [
+        Opening(subject_id, version.purpose_id, version.id, now) for subject_id in set(subjects)
+    ]
     with unit_of_work():
         if isinstance(held_in_force([version])[0], ServiceError):
             return
-        for subject_id in sorted(set(subjects)):
-            try:
-                with transaction.atomic():
-                    ground = grants.open_ground(
-                        subject_id=subject_id,
-                        purpose_id=version.purpose_id,
-                        ground=version.id,
-                        now=now,
-                    )
-            except SubjectErased:
-                continue
-            if ground is not None:
-                grounds.append(ground)
+        opened = grants.open_grounds(openings=openings, now=now)
+    grounds = [ground for ground in opened if isinstance(ground, Ground)]
     grants.issue(grounds=grounds, categories=category_refs(version), now=now)
 
 
