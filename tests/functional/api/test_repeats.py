@@ -1,6 +1,6 @@
 """A request whose process ends right after its commit: the repeat is told, and nothing doubles."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -8,6 +8,7 @@ import pytest
 
 from core import failpoints, runtime
 from core.models import AuditEvent
+from tests.fakes.custodian import FakeCustodian
 from tests.functional.api.cast import (
     SCHEMA,
     Caller,
@@ -230,3 +231,38 @@ class TestRepeatOfASubject:
 
         assert again.status_code == 201
         assert Alias.objects.filter(keygrant__isnull=False).count() == 1
+
+
+class AtTags:
+    """The hasher, which does `first` before it makes its first tags."""
+
+    def __init__(self, hasher: FakeCustodian, first: Callable[[], None]) -> None:
+        self._hasher, self._first = hasher, [first]
+
+    def tags(self, *, key: str, values: Sequence[bytes]) -> list[bytes]:
+        if self._first:
+            self._first.pop()()
+        return self._hasher.tags(key=key, values=values)
+
+
+class TestTakeOver:
+    def test_undoes_the_act_of_the_request_that_was_too_slow(self, cast: Cast) -> None:
+        """It stands still for two minutes before it acts; meanwhile the client sends it again."""
+        study = make_study(cast)
+        study.patient("ada", consents=False)
+        body = consent_body(study.purpose, subject=reference("ada"))
+        post = Post(cast.clinic.source(), "/consents", body, "governance.consent.given")
+        told: list[Any] = []
+
+        def stand_still() -> None:
+            cast.world.later(minutes=2)
+            told.append(post.send())
+
+        with runtime.override(hasher=AtTags(cast.world.custodian, stand_still)):
+            slow = post.send()
+        again = post.send()
+
+        assert (slow.status_code, slow.json()["code"]) == (409, "idempotency-taken-over")
+        assert told[0].status_code == 201
+        assert (again.status_code, again.json()) == (201, told[0].json())
+        assert post.acts() == 1
