@@ -1,22 +1,6 @@
 """Categories of personal data and the check of documents against their schemas."""
 
-    """Raise InvalidDocument naming place (JSON pointer) and rule, never anything of the document.
-
-    A name that the schema does not have is written `*`: it may be data (`{"Ada": "ill"}`).
-    """
-    checker(category)(document)
-
-
-def checker(category: Category) -> Callable[[Mapping[str, Any]], None]:
-    """What `validate` asks for each document of a batch; compiled once per process and schema."""
-    schema = orjson.dumps(category.schema)
-    validator = _validator(category.id, schema)
-
-    def check(document: Mapping[str, Any]) -> None:
-        if validator.is_valid(document):
-            return
-        error = next(iter(validator.iter_errors(document)))
-        place = _place(error.instance_path, document, _declared(category.id, schema))
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
