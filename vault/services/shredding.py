@@ -83,14 +83,15 @@ def fence(
         drain_until=now + drain_time(),
         open_leases=open_leases,
     )
-    shares = KeyShare.objects.filter(subject_id=subject_id).exclude(
-        state__in=[ShareState.DESTROYED, ShareState.ABSENT]
-    )
+    # Those that are gone too: the erasure reads every share of the subject and attests it.
+    shares = KeyShare.objects.filter(subject_id=subject_id)
     ShreddingShare.objects.bulk_create(
         ShreddingShare(shredding=shredding, share=share, was_live=share.state == ShareState.LIVE)
         for share in shares
     )
-    shares.update(state=ShareState.RETIRED, retired_at=now)
+    shares.exclude(state__in=[ShareState.DESTROYED, ShareState.ABSENT]).update(
+        state=ShareState.RETIRED, retired_at=now
+    )
     Subject.objects.filter(id=subject_id).update(state=SubjectState.FENCED, erasure_id=erasure_id)
     effects.enqueue(
         kind="vault.shred",
