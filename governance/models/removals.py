@@ -2,12 +2,15 @@ from django.db import models
 
 
 class RemovalAcknowledgement(models.Model):
-    """A consumer of a purpose says it has dropped every alias up to a removal; rows are added."""
+    """A consumer of a purpose says it has dropped every alias up to a removal; rows are added.
+
+    `up_to` is the number of that removal.
+    """
 
     id = models.UUIDField(primary_key=True, editable=False)
     purpose_id = models.UUIDField()
     client_id = models.UUIDField()
-    up_to = models.UUIDField()
+    up_to = models.PositiveBigIntegerField()
     at = models.DateTimeField()
 
     class Meta:

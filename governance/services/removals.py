@@ -1,10 +1,10 @@
 """Tells the consumers of a purpose which aliases are gone, until they say that they know."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 
 from core import audit, idempotency, ids
 from core.actors import Actor
@@ -14,8 +14,7 @@ from core.unit_of_work import unit_of_work
 from governance.models import RemovalAcknowledgement
 from governance.services import leases, purposes
 from vault.models import Removal
-
-_START = UUID(int=0)
+from vault.services import removals
 
 
 class RemovalNotFound(NotFound):
@@ -34,32 +33,38 @@ def listed(
     limit: int,
     now: datetime,
 ) -> list[Removal]:
-    """Removals, oldest first, at most N days old; without those that `client_id` acknowledged.
+    """Removals at most N days old, without those that `client_id` acknowledged.
 
-    Raises PurposeNotFound.
+    What was removed later stands later in the list, unless it was first read together with what
+    was removed before. `after` is the id of a removal; one that is not known (it may have been,
+    before a restore) lets the list begin anew. Raises PurposeNotFound.
     """
     purposes.get(controller_id=controller_id, purpose_id=purpose_id)
-    start = max(after or _START, _START if client_id is None else _known(purpose_id, client_id))
-    since = now - timedelta(days=settings.LETHE_REMOVAL_DAYS)
-    return list(_of(purpose_id).filter(id__gt=start, at__gte=since)[:limit])
+    removals.number(purpose_id=purpose_id)
+    start = 0 if after is None else _number(purpose_id, after) or 0
+    if client_id is not None:
+        start = max(start, _known(purpose_id, client_id))
+    since = (now - timedelta(days=settings.LETHE_REMOVAL_DAYS)).astimezone(UTC).date()
+    return list(_of(purpose_id).filter(number__gt=start, on__gte=since)[:limit])
 
 
 def acknowledge(
     *, controller_id: UUID, purpose_id: UUID, up_to: UUID, actor: Actor, now: datetime
 ) -> None:
-    """Note that the client has dropped every alias up to and with the removal `up_to`.
+    """Note that the client has dropped every alias up to and with the removal of id `up_to`.
 
     Raises PurposeNotFound, RemovalNotFound, ClientNeeded.
     """
     purposes.get(controller_id=controller_id, purpose_id=purpose_id)
-    if not _of(purpose_id).filter(id=up_to).exists():
+    number = _number(purpose_id, up_to)
+    if number is None:
         raise RemovalNotFound(field="up_to")
     with unit_of_work():
         RemovalAcknowledgement.objects.create(
             id=ids.new_time_ordered(),
             purpose_id=purpose_id,
             client_id=leases.client_of(actor),
-            up_to=up_to,
+            up_to=number,
             at=now,
         )
         audit.record(
@@ -72,11 +77,17 @@ def acknowledge(
         idempotency.settle(resource_id=str(up_to))
 
 
-def _known(purpose_id: UUID, client_id: UUID) -> UUID:
-    """The last removal that the client has acknowledged."""
+def _known(purpose_id: UUID, client_id: UUID) -> int:
+    """The number of the last removal that the client has acknowledged, or 0."""
     rows = RemovalAcknowledgement.objects.filter(purpose_id=purpose_id, client_id=client_id)
-    return rows.order_by("-up_to").values_list("up_to", flat=True).first() or _START
+    last: int | None = rows.aggregate(last=Max("up_to"))["last"]
+    return last or 0
+
+
+def _number(purpose_id: UUID, removal_id: UUID) -> int | None:
+    """The place of a removal that was listed, or None."""
+    return _of(purpose_id).filter(id=removal_id).values_list("number", flat=True).first()
 
 
 def _of(purpose_id: UUID) -> QuerySet[Removal]:
-    return Removal.objects.filter(purpose_id=purpose_id).order_by("id")
+    return Removal.objects.filter(purpose_id=purpose_id, number__isnull=False).order_by("number")

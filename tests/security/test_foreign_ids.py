@@ -27,6 +27,7 @@ RECORD = {"category": "health", "reference": "r1", "document": {"age": 7}}
 BODIES: dict[str, Any] = {
     "subjects/<subject_id>/records": RECORD,
     "purposes/<purpose_id>/versions": version_body(),
+    "purposes/<purpose_id>/activations": {"version": 1},
     "purposes/<purpose_id>/removals/acknowledgements": {"up_to": str(uuid4())},
     "requests/<request_id>/decisions": DRAFT,
 }

@@ -89,7 +89,10 @@ class ShreddingShare(models.Model):
 
 
 class Removal(models.Model):
-    """Tells a purpose's consumers that an alias is gone; names no subject."""
+    """Tells a purpose's consumers that an alias is gone; names no subject and no instant.
+
+    `number` is the row's place in the purpose's list, given when the list is first read.
+    """
 
     class Reason(models.TextChoices):
         WITHDRAWN = "withdrawn"
@@ -98,12 +101,22 @@ class Removal(models.Model):
 
     id = models.UUIDField(primary_key=True)
     purpose_id = models.UUIDField()
+    number = models.PositiveBigIntegerField(null=True)
     alias = models.UUIDField()
     reason = models.CharField(max_length=10, choices=Reason.choices)
-    at = models.DateTimeField()
+    on = models.DateField()
 
     class Meta:
-        indexes = [models.Index(fields=["purpose_id", "id"], name="removal_by_purpose")]
+        constraints = [
+            models.UniqueConstraint(fields=["purpose_id", "number"], name="removal_by_number")
+        ]
+        indexes = [
+            models.Index(
+                fields=["purpose_id", "alias"],
+                condition=Q(number=None),
+                name="removal_without_number",
+            )
+        ]
 
 
 class JournalHead(models.Model):

@@ -121,10 +121,12 @@ class PurposesSerializer(serializers.Serializer[Any]):
 
 
 class RemovalSerializer(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
+    id = serializers.UUIDField(help_text="Random; acknowledge up to it.")
     alias = PublicIdField(PublicId.ALIAS)
     reason = serializers.ChoiceField(["withdrawn", "restricted", "erased"])
-    at = serializers.DateTimeField()
+    on = serializers.DateField(
+        help_text="The day (UTC): a time would let two purposes join their aliases."
+    )
 
 
 class RemovalsSerializer(serializers.Serializer[Any]):
