@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,7 +27,10 @@ from governance.api.serializers.leases import (
 )
 from governance.models import Lease as LeaseRow
 from governance.services import categories, leases
+from governance.services.lease_arrow import Batches
+from governance.services.lease_lines import Lines
 
+ARROW = "application/vnd.apache.arrow.stream"
 _LARGEST_LIMIT = 100_000_000
 SPLIT = OpenApiParameter(
     "split",
@@ -120,21 +124,32 @@ class LeaseClose(LeaseView):
         return self.once(act, again=lambda _: body(self.lease(), clock.now()), status=200)
 
 
+class ArrowRenderer(JSONRenderer):
+    """For negotiation, and for problems asked for with Arrow's type."""
+
+    media_type = ARROW
+    format = "arrow"
+
+
 class LeaseRecords(LeaseView):
     access = {"GET": access.everyone()}
     query = ("after", "split", "limit")
     http_method_names = ["get"]
-    renderer_classes = [bulk.NDJSONRenderer, JSONRenderer]
+    renderer_classes = [bulk.NDJSONRenderer, ArrowRenderer, JSONRenderer]
 
     @extend_schema(
         operation_id="stream_records",
         parameters=[CURSOR, SPLIT, LIMIT],
-        responses=ndjson(
-            StreamLineSerializer,
-            "Pages of up to 1,000 records, each followed by a trailer "
-            '`{"cursor": …, "records": n}`; the last line is `{"end": true, …}`. A stream that '
-            "fails is cut without it and without the closing chunk.",
-        ),
+        responses={
+            **ndjson(
+                StreamLineSerializer,
+                "Pages of up to 1,000 records, each followed by a trailer "
+                '`{"cursor": …, "records": n}`; the last line is `{"end": true, …}`. A stream that '
+                "fails is cut without it and without the closing chunk. As Arrow: "
+                "docs/formats/arrow-stream.md.",
+            ),
+            (200, ARROW): OpenApiTypes.BINARY,
+        },
     )
     def get(self, request: Request, **_path: str) -> StreamingHttpResponse:
         """Stream the records that the purpose may read now, in the order of their aliases.
@@ -144,14 +159,16 @@ class LeaseRecords(LeaseView):
         """
         lease = self.lease()
         require_purpose(self, lease.purpose_id)
+        is_arrow = request.accepted_renderer.media_type == ARROW
         chunks = leases.stream(
             lease=lease,
             after=request.query_params.get("after"),
             split=_split(request.query_params.get("split", "0/1")),
             limit=self.number("limit", default=_LARGEST_LIMIT, largest=_LARGEST_LIMIT),
             clock=clock.now,
+            encoding=Batches if is_arrow else Lines,
         )
-        return StreamingHttpResponse(_started(chunks), content_type=NDJSON)
+        return StreamingHttpResponse(_started(chunks), content_type=ARROW if is_arrow else NDJSON)
 
 
 def _started(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -1,17 +1,14 @@
-"""What a lease streams: pages of NDJSON, each disclosed in the database before it is sent."""
+"""What a lease streams: pages, each disclosed in the database before it is sent."""
 
-from binascii import hexlify
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
 from django.db import connection
 
-from core import ids
-from core.ids import PublicId
 from core.unit_of_work import requires_unit_of_work
 from governance.services import lease_cursor
 from governance.services.lease_cursor import Split
@@ -43,6 +40,22 @@ class Reading:
     split: Split
 
 
+class Ending(NamedTuple):
+    """What stands after a page: where to resume (None: the end), records sent, whether it ends."""
+
+    cursor: str | None
+    sent: int
+    is_last: bool
+
+
+class Encoder(Protocol):
+    """Writes the pages of one stream, in order."""
+
+    def page(self, rows: Sequence[PageRow], ending: Ending) -> bytes:
+        """The bytes of a page."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
     """One page as it may go out, trailer included; `cursor` and `last` are None at the end.
@@ -59,7 +72,9 @@ class Opened:
     require_in_time: Callable[[], None]
 
 
-def read(wanted: Reading, *, after: Position | None, sent: int, limit: int) -> Opened:
+def read(
+    wanted: Reading, encoder: Encoder, *, after: Position | None, sent: int, limit: int
+) -> Opened:
     """Open the page that follows `sent` of at most `limit` records.
 
     Raises what `vault.services.reading.page` raises.
@@ -78,7 +93,7 @@ def read(wanted: Reading, *, after: Position | None, sent: int, limit: int) -> O
     sent += len(page.rows)
     is_last = cursor is None or sent >= limit
     return Opened(
-        body=b"".join([*_lines(wanted, page.rows), _trailer(cursor, sent, is_last=is_last)]),
+        body=encoder.page(page.rows, Ending(cursor, sent, is_last)),
         records=len(page.rows),
         cursor=cursor,
         last=page.last,
@@ -107,34 +122,7 @@ def disclose(lease_id: UUID, page: Opened, *, now: datetime) -> None:
         page.require_in_time()
 
 
-def _lines(wanted: Reading, rows: Sequence[PageRow]) -> list[bytes]:
-    """Lines of NDJSON in pieces, to be joined once."""
-    codes = {id_.bytes: code.encode() for id_, code in wanted.codes.items()}
-    fields = {id_.bytes: names for id_, names in wanted.fields.items()}
-    begun: dict[tuple[bytes, bytes], bytes] = {}
-    parts: list[bytes] = []
-    for alias, reference, category, version, document, _ in rows:
-        begins = begun.get((alias, category))
-        if begins is None:
-            name = ids.format(PublicId.ALIAS, UUID(bytes=alias)).encode()
-            begins = b'{"alias":"%b","category":"%b","reference":"' % (name, codes[category])
-            begun[alias, category] = begins
-        allowed = fields[category]
-        data = document if allowed is None else _projected(document, allowed)
-        parts += (begins, hexlify(reference), b'","version":%d,"data":' % version, data, b"}\n")
-    return parts
-
-
-def _trailer(cursor: str | None, sent: int, *, is_last: bool) -> bytes:
-    trailer: dict[str, object] = {"cursor": cursor, "records": sent}
-    lines = b"" if cursor is None else orjson.dumps(trailer) + b"\n"
-    if is_last:
-        end = {"end": True, "complete": cursor is None, "records": sent}
-        lines += orjson.dumps(end) + b"\n"
-    return lines
-
-
-def _projected(document: bytes, fields: frozenset[str]) -> bytes:
+def projected(document: bytes, fields: frozenset[str]) -> bytes:
     """Only the named top-level fields; what may all be read is never parsed."""
     parsed: dict[str, Any] = orjson.loads(document)
     return orjson.dumps({name: value for name, value in parsed.items() if name in fields})

@@ -4,9 +4,10 @@ A lease is opened and closed by web processes; the stream process only reads it 
 stream ended, since its database role may do no more.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import TypeAlias
 from uuid import UUID
 
 from django.conf import settings
@@ -26,10 +27,12 @@ from governance.services import (
     purposes,
 )
 from governance.services.lease_cursor import Split
-from governance.services.lease_pages import ALL_FIELDS, Clock, Opened, Reading
+from governance.services.lease_lines import Lines
+from governance.services.lease_pages import ALL_FIELDS, Clock, Encoder, Opened, Reading
 from vault.services import gate, purpose_keys
 
 MAX_SPLITS = 256
+Encoding: TypeAlias = Callable[[Reading], Encoder]
 
 
 class LeaseNotFound(NotFound):
@@ -196,9 +199,15 @@ def close(*, lease: Lease, actor: Actor, now: datetime) -> Lease:
 
 
 def stream(
-    *, lease: Lease, after: str | None, split: Split, limit: int, clock: Clock
+    *,
+    lease: Lease,
+    after: str | None,
+    split: Split,
+    limit: int,
+    clock: Clock,
+    encoding: Encoding = Lines,
 ) -> Iterator[bytes]:
-    """Pages of records, each with its trailer, and a last line that says the stream is whole.
+    """Pages of records, each with its trailer; the last one says that the stream is whole.
 
     Each page is sent only while the lease is open. What fails in the midst is noted on the lease
     with the cursor to resume from, and raised, so that the connection is cut.
@@ -208,10 +217,11 @@ def stream(
     _require_still(lease.id, now=clock())
     wanted = _reading(lease, split)
     position = None if after is None else lease_cursor.unseal(after, lease_id=lease.id, split=split)
+    encoder = encoding(wanted)
     cursor, sent = after, 0
     try:
         while True:
-            page = lease_pages.read(wanted, after=position, sent=sent, limit=limit)
+            page = lease_pages.read(wanted, encoder, after=position, sent=sent, limit=limit)
             _hand_out(lease, page, now=clock())
             cursor, position = page.cursor, page.last
             sent += page.records
