@@ -168,7 +168,36 @@ class JournalDraft:
     body: Mapping[str, object]
 
 
-class Journal(Protocol):
+class JournalReader(Protocol):
+    """Reads the journal, beside its writer or in its stead."""
+
+    def head(self) -> JournalReceipt:
+        """The last durable entry, as the volumes have it now. Raises JournalUnavailable."""
+        ...
+
+    def entries(self, *, after: int = -1) -> Iterator[Entry]:
+        """Durable entries with a sequence above `after`.
+
+        Raises JournalUnavailable, also when some of them are only there as a summary.
+        """
+        ...
+
+    def hash_at(self, *, sequence: int) -> bytes | None:
+        """The chain's hash at an entry; None for one that is not there yet.
+
+        Raises JournalUnavailable, also for an entry older than the newest that was summarised.
+        """
+        ...
+
+    def destructions(self, *, after_ordinal: int) -> Iterator[Entry]:
+        """Destruction entries with an ordinal above `after_ordinal`.
+
+        Raises JournalUnavailable, also when some of them are only there as a summary.
+        """
+        ...
+
+
+class Journal(JournalReader, Protocol):
     """Append-only, hash-chained, durable record of acts that a restore must not undo."""
 
     def append_many(self, drafts: Sequence[JournalDraft], *, now: datetime) -> list[JournalReceipt]:
@@ -177,14 +206,6 @@ class Journal(Protocol):
         Raises JournalUnavailable; then none of the acts they announce must be done. Raises
         ValueError for a body that its kind does not have.
         """
-        ...
-
-    def head(self) -> JournalReceipt:
-        """The last durable entry, as the volumes have it now. Raises JournalUnavailable."""
-        ...
-
-    def entries(self, *, after: int = -1) -> Iterator[Entry]:
-        """Durable entries with a sequence above `after`. Raises JournalUnavailable."""
         ...
 
 

@@ -1,40 +1,51 @@
 """The erasure journal in directories: a primary and mirrors, on volumes outside both stores.
 
-An entry is written and fsynced on the primary, then on each mirror, then acknowledged. So a crash
-leaves copies that differ by one entry at most; any other difference means that a volume was
-restored, exchanged or damaged, and the journal stays closed until a person looks.
+A batch of entries is written and fsynced on the primary, then on each mirror, then acknowledged.
+So a crash leaves copies that differ by one batch at most; any other difference means that a volume
+was restored, exchanged or damaged, and the journal stays closed until a person looks.
 """
 
 import errno
-import logging
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import zip_longest
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, Self
+from uuid import UUID
 
-from vault.adapters import journal_volume
-from vault.adapters.journal_volume import Tail, Volume
+from core import failpoints
+from core.logging import get_logger
+from core.ports import Signer
+from vault.adapters import (
+    journal_copy,
+    journal_opening,
+    journal_summarising,
+    journal_summary,
+    journal_verifying,
+)
+from vault.adapters.journal_reader import destructions, hash_at, read_entries, read_head, receipt
+from vault.adapters.journal_summary import Summary
+from vault.adapters.journal_volume import Position, Volume
 from vault.domain.journal import (
-    NO_HASH,
     Entry,
     EntryKind,
     InvalidEntryError,
+    chained,
     check_body,
-    next_ordinal,
+    genesis,
 )
 from vault.errors import JournalUnavailable
 from vault.ports import JournalDraft, JournalReceipt
 
-_log = logging.getLogger(__name__)
+_log = get_logger(__name__)
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_CLOSED: Final = "The journal is closed."
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Something that opening mended: `torn-tail-cut`, `entry-caught-up` or `reserve-missing`."""
+    """Something mended, and on which copy (0 is the primary); see `docs/formats/journal.md`."""
 
     what: str
     volume: int
@@ -50,45 +61,41 @@ class Finding:
 
 
 def found(
-    directory: Path, *, mirrors: Sequence[Path] = (), now: datetime, journal_id: uuid.UUID
+    directory: Path,
+    *,
+    mirrors: Sequence[Path] = (),
+    now: datetime,
+    journal_id: UUID,
+    ordinal: int = 0,
+    body: Mapping[str, object] = MappingProxyType({}),
 ) -> None:
     """Start a new journal in empty directories, which are created where absent.
 
+    `ordinal` and `body` are those of the genesis entry of a refounded journal.
+
     Never called by a process that finds its journal missing: an absent journal means closed.
-    Raises JournalUnavailable when a directory already holds a journal or cannot be written.
+    Raises JournalUnavailable when a directory already holds a journal or cannot be written,
+    ValueError for a genesis that is none.
     """
-    genesis = Entry(journal_id, 0, NO_HASH, EntryKind.GENESIS, now, {})
+    entry = genesis(journal_id, now=now, ordinal=ordinal, body=body)
     volumes: list[Volume] = []
     try:
         for path in (directory, *mirrors):
             path.mkdir(parents=True, exist_ok=True)
             volumes.append(Volume(path, segment_bytes=1))
-            if journal_volume.segments(path):
+            if journal_copy.files(path) or journal_summary.files(path):
                 raise JournalUnavailable("A journal is already there.")
         for volume in volumes:
-            volume.append(genesis)
-    except OSError:
+            volume.append(entry.line(), sequence=0)
+    except (OSError, InvalidEntryError):
         raise JournalUnavailable("The journal's directories cannot be written.") from None
     finally:
         for volume in volumes:
             volume.close()
 
 
-def read_entries(directory: Path, *, after: int = -1) -> Iterator[Entry]:
-    """Entries with a sequence above `after`, without the writer's lock: for other processes.
-
-    May end before an entry that is being written. Raises JournalUnavailable.
-    """
-    try:
-        for entry in journal_volume.read(directory):
-            if entry.sequence > after:
-                yield entry
-    except (OSError, InvalidEntryError):
-        raise JournalUnavailable("The journal cannot be read.") from None
-
-
 class DirectoryJournal:
-    """The writer; one per journal, enforced by a lock on every volume."""
+    """The writer; one per journal, enforced by a lock on every volume. Implements Journal."""
 
     def __init__(
         self,
@@ -100,13 +107,16 @@ class DirectoryJournal:
     ) -> None:
         """Open and mend what a crash can leave. Raises JournalUnavailable."""
         self.repairs: list[Repair] = []
-        self._reserve_bytes = reserve_bytes
         self._volumes: list[Volume] = []
-        self._dirty: list[tuple[Path | None, int]] | None = None
+        self._dirty: list[Position] | None = None
         try:
             for path in (directory, *mirrors):
                 self._volumes.append(Volume(path, segment_bytes=segment_bytes))
-            self._last = self._open()
+            end = journal_opening.open_copies(self._volumes, report=self._report)
+            self._last, self._line = end.head, end.line
+            for number, volume in enumerate(self._volumes):
+                if reserve_bytes and not volume.reserve(reserve_bytes):
+                    self._report("reserve-missing", number, self._last.sequence)
         except (OSError, InvalidEntryError, JournalUnavailable) as error:
             self.close()
             if isinstance(error, JournalUnavailable):
@@ -131,107 +141,113 @@ class DirectoryJournal:
 
     def append_many(self, drafts: Sequence[JournalDraft], *, now: datetime) -> list[JournalReceipt]:
         """See `vault.ports.Journal`."""
-        for draft in drafts:
-            check_body(EntryKind(draft.kind), draft.body)
-            if EntryKind(draft.kind) is EntryKind.GENESIS:
+        wanted = [(EntryKind(draft.kind), draft.body) for draft in drafts]
+        for kind, body in wanted:
+            check_body(kind, body)
+            if kind is EntryKind.GENESIS:
                 raise ValueError("only found() writes a genesis entry")
-        if not self._volumes:
-            raise JournalUnavailable("The journal is closed.")
+        self._stand()
+        if not wanted:
+            return []
+        entries = chained(wanted, after=self._last, now=now)
         try:
-            self._mend()
-            entries = self._chained(drafts, now)
             self._write(entries)
         except OSError:
             raise JournalUnavailable from None
-        self._last = entries[-1]
-        return [_receipt(entry) for entry in entries]
-
-    def _chained(self, drafts: Sequence[JournalDraft], now: datetime) -> list[Entry]:
-        entries, last = [], self._last
-        for draft in drafts:
-            kind = EntryKind(draft.kind)
-            last = Entry(
-                last.journal_id, last.sequence + 1, last.hash(), kind, now, draft.body,
-                next_ordinal(kind, last),
-            )  # fmt: skip
-            entries.append(last)
-        return entries
+        self._last, self._line = entries[-1].head(), entries[-1].line()
+        return [receipt(entry.head()) for entry in entries]
 
     def head(self) -> JournalReceipt:
         """See `vault.ports.Journal`."""
-        if not self._volumes:
-            raise JournalUnavailable("The journal is closed.")
-        return _receipt(self._last)
+        self._stand()
+        return receipt(self._last)
 
     def entries(self, *, after: int = -1) -> Iterator[Entry]:
         """Acknowledged entries with a sequence above `after`. Raises JournalUnavailable."""
-        last = self._last.sequence
+        last = self.head().sequence
         for entry in read_entries(self._volumes[0].directory, after=after):
+            if entry.sequence > last:
+                return
+            yield entry
+
+    def hash_at(self, *, sequence: int) -> bytes | None:
+        """See `vault.ports.JournalReader`."""
+        last = self.head()
+        if sequence >= last.sequence:
+            return last.hash if sequence == last.sequence else None
+        return hash_at(self._volumes[0].directory, sequence=sequence)
+
+    def destructions(self, *, after_ordinal: int) -> Iterator[Entry]:
+        """See `vault.ports.JournalReader`."""
+        last = self.head().sequence
+        for entry in destructions(self._volumes[0].directory, after_ordinal=after_ordinal):
             if entry.sequence > last:
                 return
             yield entry
 
     def verify(self) -> list[Finding]:
         """Walk every copy again; the first wrong entry of each, none when all agree."""
+        reports = journal_verifying.verify([volume.directory for volume in self._volumes])
         findings = []
-        for number, volume in enumerate(self._volumes):
-            try:
-                found = journal_volume.tail(volume.directory)
-            except (OSError, InvalidEntryError) as error:
-                findings.append(Finding(number, _text(error)))
-                continue
-            if found.last is None or found.last.hash() != self._last.hash():
+        for number, report in enumerate(reports):
+            if report.wrong:
+                findings.append(Finding(number, report.wrong))
+            elif report.last is None or report.last.hash != self._last.hash:
                 findings.append(Finding(number, "the copy does not end with the last entry"))
         return findings
 
-    def _open(self) -> Entry:
-        tails = [journal_volume.tail(volume.directory) for volume in self._volumes]
-        entries = [found.last for found in tails if found.last is not None]
-        if not entries or len(entries) != len(tails):
-            raise JournalUnavailable("The journal or a mirror of it is absent or empty.")
-        last = max(entries, key=lambda entry: entry.sequence)
-        self._compare(last)
-        for number, (volume, found) in enumerate(zip(self._volumes, tails, strict=True)):
-            self._mend_copy(number, volume, found, last)
-            if self._reserve_bytes and not volume.reserve(self._reserve_bytes):
-                self._report("reserve-missing", number, last.sequence)
-        return last
+    def summarise(
+        self, *, before: datetime, settled: int, signer: Signer, now: datetime
+    ) -> Summary | None:
+        """Replace whole segments by one signed summary; None when none is old enough.
 
-    def _compare(self, last: Entry) -> None:
-        """Every copy must be the longest one, or lack its last entry."""
-        copies = [journal_volume.read(volume.directory) for volume in self._volumes]
-        for rows in zip_longest(*copies):
-            present = {row.hash() for row in rows if row is not None}
-            behind = any(row is None for row in rows)
-            at_end = any(row is not None and row.sequence == last.sequence for row in rows)
-            if len(present) > 1 or (behind and not at_end):
-                raise JournalUnavailable("The journal and its mirrors do not agree.")
+        A segment may go when each of its entries is older than `before` and counts at most
+        `settled` destructions, and when it is not the last. The caller answers that no backup of
+        the database or the key store is older than `before`, and that those destructions were
+        settled by then. Raises JournalUnavailable, Unavailable from the signer.
+        """
+        self._stand()
+        try:
+            summary = journal_summarising.compose(
+                self._volumes, before=before, settled=settled, signer=signer, now=now
+            )
+            if summary is not None:
+                # From here on the next opening finishes what is cut short.
+                self._volumes[0].put(summary.name, summary.content)
+                failpoints.reach("vault.journal.summary-written")
+                journal_opening.settle_summaries(self._volumes, report=self._report)
+        except (OSError, InvalidEntryError) as error:
+            raise JournalUnavailable(_text(error)) from None
+        return summary
 
-    def _mend_copy(self, number: int, volume: Volume, found: Tail, last: Entry) -> None:
-        volume.adopt(found)
-        if found.torn:
-            volume.save_aside(found.torn, sequence=last.sequence)
-            volume.cut()
-            self._report("torn-tail-cut", number, last.sequence)
-        if found.last is None or found.last.sequence < last.sequence:
-            volume.append(last)
-            self._report("entry-caught-up", number, last.sequence)
+    def _stand(self) -> None:
+        """Cut what a failed append left, and see that every volume ends where it should."""
+        if not self._volumes:
+            raise JournalUnavailable(_CLOSED)
+        try:
+            self._mend()
+            for volume in self._volumes:
+                volume.check(self._line)
+        except OSError:
+            raise JournalUnavailable("A volume of the journal is gone or was changed.") from None
 
     def _write(self, entries: Sequence[Entry]) -> None:
+        lines, sequence = b"".join(entry.line() for entry in entries), entries[0].sequence
         try:
-            self._write_once(entries)
+            self._write_once(lines, sequence)
         except OSError as error:
             if error.errno not in _FULL or not self._each(Volume.release_reserve):
                 raise
             # The space was held back for this: an erasure must not wait for a bigger disk.
-            self._report("reserve-used", 0, entries[0].sequence)
+            self._report("reserve-used", 0, sequence)
             self._mend()
-            self._write_once(entries)
+            self._write_once(lines, sequence)
 
-    def _write_once(self, entries: Sequence[Entry]) -> None:
+    def _write_once(self, lines: bytes, sequence: int) -> None:
         self._dirty = [volume.position() for volume in self._volumes]
         for volume in self._volumes:
-            volume.append(*entries)
+            volume.append(lines, sequence=sequence)
+            failpoints.reach("vault.journal.volume-written")
         self._dirty = None
 
     def _mend(self) -> None:
@@ -251,11 +267,7 @@ class DirectoryJournal:
 
     def _report(self, what: str, volume: int, sequence: int) -> None:
         self.repairs.append(Repair(what, volume, sequence))
-        _log.warning("journal-repair", extra={"what": what, "volume": volume, "seq": sequence})
-
-
-def _receipt(entry: Entry) -> JournalReceipt:
-    return JournalReceipt(entry.journal_id, entry.sequence, entry.hash(), entry.ordinal)
+        _log.warning("journal.repaired", kind=what, node=f"volume-{volume}", count=sequence)
 
 
 def _text(error: Exception) -> str:
@@ -264,3 +276,6 @@ def _text(error: Exception) -> str:
     if isinstance(error, BlockingIOError):
         return "Another process writes this journal."
     return "The journal's directories cannot be read or written."
+
+
+__all__ = ["DirectoryJournal", "Finding", "Repair", "found", "read_entries", "read_head"]

@@ -3,6 +3,12 @@
 from django.conf import settings
 
 from vault.adapters.directory_journal import DirectoryJournal
+from vault.adapters.journal_reader import DirectoryReader
+
+
+def reader() -> DirectoryReader:
+    """Read the journal; for any process that can read its primary volume."""
+    return DirectoryReader(settings.LETHE_JOURNAL_DIR)
 
 
 def journal() -> DirectoryJournal:

@@ -11,7 +11,7 @@ from typing import Final
 from core import canonical
 
 MAX_KIDS: Final = 1000
-#: Rows, items and tags of one entry.
+#: Rows and items of one entry, and tags of one item.
 MAX_ITEMS: Final = 1000
 Check = Callable[[object], bool]
 
@@ -67,29 +67,35 @@ def _is_instant(value: object) -> bool:
 _id = _matches("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _kid = _matches("[0-9a-f]{32}")
 _digest = _matches("[0-9a-f]{64}")
-_code = _matches("[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_code = _matches("(?=.{1,64}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _scope = _matches("subject|category|purpose|controller")
+_person = _matches("psn_[0-9a-z]{1,40}")
 _actor = _matches("(psn|cli)_[0-9a-z]{1,40}|process:[a-z]{1,20}")
 _ids = _list_of(_id, least=0, most=MAX_ITEMS)
 
 _tag = _object({"kind": _code, "tag": _digest, "source_id": _id}, {})
-_item = _object(
-    {
-        "erasure_id": _id,
-        "scope": _matches("subject|group|rekey"),
-        "kids": _list_of(_kid, least=0, most=MAX_KIDS),
-        "tags": _list_of(_tag, least=0, most=MAX_ITEMS),
-    },
-    {"group": _code},
-)
+_ITEM: Final[Mapping[str, Check]] = {
+    "erasure_id": _id,
+    "kids": _list_of(_kid, least=0, most=MAX_KIDS),
+    "tags": _list_of(_tag, least=0, most=MAX_ITEMS),
+}
+_of_subject = _object({**_ITEM, "scope": _matches("subject")}, {})
+_of_group = _object({**_ITEM, "scope": _matches("group|rekey"), "group": _code}, {})
 
 
 def _are_items(value: object) -> bool:
     """1 to 1,000 erasures with at most 1,000 kids in all."""
-    if not _list_of(_item, least=1, most=MAX_ITEMS)(value):
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_ITEMS:
         return False
-    assert isinstance(value, list)  # noqa: S101 - just checked
+    if not all(_of_subject(item) or _of_group(item) for item in value):
+        return False
     return sum(len(item["kids"]) for item in value) <= MAX_KIDS
+
+
+def _are_operators(value: object) -> bool:
+    """Two different persons."""
+    are_two = _list_of(_person, least=2, most=2)(value)
+    return are_two and isinstance(value, list) and value[0] != value[1]
 
 
 _PAIR: Final[Mapping[str, Check]] = {
@@ -121,7 +127,7 @@ _REQUIRED: Final[Mapping[EntryKind, Mapping[str, Check]]] = {
         "old_kid": _kid,
         "new_kid": _kid,
         "rows": _ids,
-        "reason": _code,
+        "reason": _matches("rectification|erasure|leak|rotation"),
     },
     EntryKind.RELEASED: {"officer": _actor, "erasures": _ids},
 }
@@ -130,12 +136,13 @@ _OPTIONAL_PAIR: Final[Mapping[str, Check]] = {"purpose_id": _id, "reason": _code
 _OPTIONAL: Final[Mapping[EntryKind, Mapping[str, Check]]] = {
     EntryKind.GENESIS: {
         "previous": _object({"journal_id": _id, "sequence": _is_count, "hash": _digest}, {}),
-        "operators": _list_of(_actor, least=2, most=2),
+        "operators": _are_operators,
         "barred_before": _is_instant,
     },
     EntryKind.REVOCATION: _OPTIONAL_PAIR,
     EntryKind.RESTRICTION: _OPTIONAL_PAIR,
     EntryKind.RESTRICTION_LIFTED: _OPTIONAL_PAIR,
+    EntryKind.RELEASED: {"controller_id": _id},
 }
 
 
@@ -154,3 +161,5 @@ def check_body(kind: EntryKind, body: Mapping[str, object]) -> None:
             raise ValueError(f"a {kind} entry has a member it may not have")
         if not check(value):
             raise ValueError(f"{name} of a {kind} entry is malformed")
+    if kind is EntryKind.GENESIS and body and len(body) < len(optional):
+        raise ValueError("a refounded journal says what it follows, who refounded it and when")

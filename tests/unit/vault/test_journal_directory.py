@@ -200,7 +200,7 @@ class TestOpening:
 
         with places.open(segment_bytes) as journal:
             assert journal.head() == receipt
-            assert [repair.what for repair in journal.repairs] == ["entry-caught-up"]
+            assert [repair.what for repair in journal.repairs] == ["caught-up"]
 
         assert places.files(places.primary) == places.files(places.mirror)
 
