@@ -181,6 +181,7 @@ LETHE_PORTS = {
     "signer": "vault.adapters.factory.signer",
     "wrapping_keys": "vault.adapters.factory.wrapping_keys",
     "journal": "vault.adapters.journal.journal",
+    "journal_reader": "vault.adapters.journal.reader",
     "marker": "vault.adapters.factory.marker",
     "opening_sealer": "vault.services.openings.sealer",
     "participants": ["governance.adapters.participant.participant"],
@@ -202,6 +203,10 @@ LETHE_PURGES = [
     "vault.services.abandoned.purge",
 ]
 LETHE_DOCTOR_CHECKS = ["vault.adapters.checks.findings"]
+#: Name -> function whose answer /readyz shows beside the checks.
+LETHE_READY_DETAILS = {"gate": "vault.adapters.checks.gate_details"}
+#: Called before /metrics answers, to measure what only the database knows.
+LETHE_METRIC_PROBES = ["vault.adapters.checks.measure_gate"]
 LETHE_READY_CHECKS = ["vault.adapters.checks.ready"]
 LETHE_EFFECT_LEASE = timedelta(seconds=env.number("LETHE_EFFECT_LEASE", 60))
 LETHE_EFFECT_ATTEMPTS = int(env.number("LETHE_EFFECT_ATTEMPTS", 12))

@@ -1,6 +1,6 @@
 """Checks of an installation, for `manage.py doctor` and /readyz. Each finding names its remedy."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,15 @@ def readiness() -> Iterator[Finding]:
     upper: list[Check] = [import_string(path) for path in _paths("LETHE_READY_CHECKS")]
     for check in (default_database, migrations, *upper):
         yield from _run(check)
+
+
+def details() -> dict[str, Mapping[str, object]]:
+    """What LETHE_READY_DETAILS adds to /readyz, by name; without a database, nothing."""
+    paths: Mapping[str, str] = getattr(settings, "LETHE_READY_DETAILS", {})
+    try:
+        return {name: import_string(path)() for name, path in paths.items()}
+    except DatabaseError:
+        return {}
 
 
 def default_database() -> list[Finding]:

@@ -5,8 +5,13 @@ has no login of its own: publish it to the monitoring network only.
 """
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 
+from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import import_string
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
@@ -26,6 +31,12 @@ _EFFECTS = Counter(
 _EFFECT_SECONDS = Histogram("lethe_effect_seconds", "Time an effect's run took", ["kind"])
 _STUCK = Counter("lethe_effects_stuck", "Effects handed to an operator", ["kind"])
 _GATE = Gauge("lethe_gate_open", "1 while data is served", multiprocess_mode="mostrecent")
+_GATE_REASON = Gauge(
+    "lethe_gate_reason",
+    "Why the gate stands as it does",
+    ["reason"],
+    multiprocess_mode="mostrecent",
+)
 _INTEGRITY = Counter("lethe_integrity_violations", "What must not be, and was", ["code"])
 
 
@@ -50,9 +61,11 @@ def effect_stuck(*, kind: str) -> None:
     _STUCK.labels(kind).inc()
 
 
-def gate_checked(*, is_open: bool) -> None:
-    """Say how the gate was found; alert when it is closed."""
+def gate_measured(*, is_open: bool, reason: str, reasons: Iterable[str]) -> None:
+    """Say how the gate stands, and which of `reasons` is why; alert when it is closed."""
     _GATE.set(int(is_open))
+    for one in reasons:
+        _GATE_REASON.labels(one).set(int(one == reason))
 
 
 def integrity_violated(*, code: str) -> None:
@@ -62,6 +75,9 @@ def integrity_violated(*, code: str) -> None:
 
 def metrics(_request: HttpRequest) -> HttpResponse:
     """The figures in Prometheus's text format."""
+    for path in settings.LETHE_METRIC_PROBES:
+        with suppress(DatabaseError):
+            import_string(path)()
     registry: CollectorRegistry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()

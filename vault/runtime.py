@@ -6,6 +6,7 @@ from core import runtime
 from vault.ports import (
     DestructionMarker,
     Journal,
+    JournalReader,
     KeyCustodian,
     KeyInventory,
     LookupHasher,
@@ -32,6 +33,11 @@ def inventory() -> KeyInventory:
 def journal() -> Journal:
     """The erasure journal; only the eraser process writes it."""
     return cast("Journal", runtime.port("journal"))
+
+
+def journal_reader() -> JournalReader:
+    """The erasure journal for whoever only reads it."""
+    return cast("JournalReader", runtime.port("journal_reader"))
 
 
 def marker() -> DestructionMarker:

@@ -3,6 +3,8 @@
 from typing import TypedDict
 from uuid import UUID
 
+from django.db.models import Q
+
 from governance.domain.law import LawfulBasis
 from governance.models import PurposeVersion
 from governance.services import consent
@@ -25,23 +27,26 @@ class Counts(TypedDict):
 def count(*, controller_id: UUID, version: PurposeVersion) -> Counts:
     """Living subjects are readable, refused, withdrawn or undecided; erased ones stand beside.
 
-    `undecided` takes in those whose grant is still being made. Restriction has no procedure yet.
+    `undecided` takes in those whose grant is still being made.
     """
     purpose_id = version.purpose_id
     tally = consent.counts(controller_id=controller_id, purpose_id=purpose_id)
     rests_on_consent = version.lawful_basis == LawfulBasis.CONSENT
     refused = tally["refused"] if rests_on_consent else 0
     withdrawn = tally["withdrawn"] if rests_on_consent else 0
-    readable = Alias.objects.filter(
+    granted = Alias.objects.filter(
         purpose_id=purpose_id, ground__isnull=False, subject__state="live"
-    ).count()
+    )
+    is_free = Q(restricted_at=None, subject__restricted_at=None)
+    readable = granted.filter(is_free).count()
+    restricted = granted.exclude(is_free).count()
     return {
         "subjects": readable,
         "exclusions": {
             "refused": refused,
             "withdrawn": withdrawn,
-            "undecided": max(0, tally["subjects"] - readable - refused - withdrawn),
-            "restricted": 0,
+            "undecided": max(0, tally["subjects"] - readable - restricted - refused - withdrawn),
+            "restricted": restricted,
             "erased": _erased(purpose_id),
         },
     }

@@ -135,6 +135,7 @@ def world(journal_dir: Path, store: EveryProcess | None = None) -> Iterator[Worl
         wrapping_keys=keys,
         signer=FakeSigner(),
         journal=made.journal,
+        journal_reader=made.journal,
         participants=[],
     ):
         yield made

@@ -18,7 +18,7 @@ def take(target: Path, *options: str) -> Path:
     places = [f"--{name}={value}" for name, value in place.items() if value]
     done = subprocess.run(
         [
-            _program(settings["HOST"]),
+            program("pg_dump"),
             *places,
             f"--dbname={settings['NAME']}",
             f"--file={target}",
@@ -33,13 +33,14 @@ def take(target: Path, *options: str) -> Path:
     return target
 
 
-def _program(host: str) -> str:
+def program(name: str) -> str:
     """The tool of the embedded server, which is as new as the server; else the system's."""
+    host = connections["owner"].settings_dict["HOST"]
     embedded = postgres.server() if host.startswith("/") else None
     if embedded is not None and host == embedded.socket_dir:
-        return str(embedded.bin_dir / "pg_dump")
-    found = shutil.which("pg_dump")
-    assert found, "pg_dump is needed"
+        return str(embedded.bin_dir / name)
+    found = shutil.which(name)
+    assert found, f"{name} is needed"
     return found
 
 

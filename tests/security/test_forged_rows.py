@@ -60,6 +60,7 @@ def crime(world: World) -> Crime:
         ground = grants.open_ground(
             subject_id=accomplice, purpose_id=made.other_purpose, ground=uuid4(), now=world.now
         )
+    assert ground is not None
     grants.issue(grounds=[ground], categories=[world.category], now=world.now)
     return made
 

@@ -100,6 +100,7 @@ def consents_to_another_purpose(world: World, subject: UUID) -> None:
         ground = grants.open_ground(
             subject_id=subject, purpose_id=purpose, ground=uuid4(), now=world.now
         )
+    assert ground is not None
     grants.issue(grounds=[ground], categories=[world.category], now=world.now)
 
 

@@ -2,11 +2,15 @@
 
 from django.conf import settings
 
+from core import metrics
+from core.canonical import instant
 from core.doctor import Finding
 from core.errors import ServiceError
 from vault import runtime
 from vault.adapters import directory_journal
+from vault.domain.gate import Reason
 from vault.models import PurposeKey
+from vault.services import gate
 
 #: A purpose takes a key for ever, so a pool is renewed before it is empty.
 _FEW_KEYS = 4
@@ -15,8 +19,35 @@ _PROBE = b"lethe/doctor"
 _HASHING = ("web", "worker")
 
 
+def gate_details() -> dict[str, object]:
+    """How the gate stands, in words for an operator."""
+    state = gate.state()
+    return {
+        "open": state.is_open,
+        "reason": state.reason.value,
+        "words": state.words,
+        "trouble": state.trouble,
+        "since": state.since and instant(state.since),
+    }
+
+
+def measure_gate() -> None:
+    """Bring the gate into the figures of this process."""
+    state = gate.state()
+    metrics.gate_measured(
+        is_open=state.is_open,
+        reason=state.reason.value,
+        reasons=[reason.value for reason in Reason],
+    )
+
+
 def ready() -> list[Finding]:
-    """The key store lets this process in; only where the process has a harmless call to try."""
+    """The key store lets this process in, where there is a harmless call to try.
+
+    A stream has nothing to serve while the gate is closed; the web process has.
+    """
+    if settings.LETHE_PROCESS == "stream":
+        return [_gate()]
     if settings.LETHE_PROCESS not in _HASHING:
         return []
     remedy = (
@@ -33,7 +64,12 @@ def ready() -> list[Finding]:
 
 def findings() -> list[Finding]:
     """For doctor: the key store, the pool of purpose keys, the journal, no stand-in."""
-    return [*ready(), _pool(), _journal(), _no_stand_in()]
+    return [*ready(), _gate(), _pool(), _journal(), _no_stand_in()]
+
+
+def _gate() -> Finding:
+    state = gate.state()
+    return Finding(f"the gate is open ({state.reason.value})", state.is_open, state.words)
 
 
 def _pool() -> Finding:

@@ -108,7 +108,8 @@ def judge_database(
     such entry.
     """
     if database is None:
-        return Reason.IN_STEP if journal.sequence == 0 else Reason.DATABASE_BEHIND
+        is_new = journal.sequence == 0 and journal.ordinal == 0
+        return Reason.IN_STEP if is_new else Reason.DATABASE_BEHIND
     if database.journal_id != journal.journal_id:
         return Reason.JOURNAL_REPLACED
     if database.sequence > journal.sequence:

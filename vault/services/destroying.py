@@ -76,7 +76,10 @@ def _mark(gone: Sequence[Shredding]) -> None:
     """Move the key store's marker over the destructions that are complete with `gone`."""
     for journal_id, ordinals in _complete(gone).items():
         upto = journal.settled(journal_id, also=ordinals)
-        if upto > journal.settled(journal_id):
+        if upto == journal.settled(journal_id):
+            continue
+        known = runtime.marker().read_marker()
+        if known is None or known.journal_id != journal_id or known.ordinal < upto:
             runtime.marker().write_marker(Marker(journal_id, upto))
 
 

@@ -7,7 +7,7 @@ key store cannot be asked, nothing is known to be wrong: the lease runs on until
 
 from datetime import datetime
 
-from core import audit, metrics
+from core import audit
 from core.actors import process_actor
 from core.errors import Unavailable
 from core.logging import get_logger
@@ -16,7 +16,7 @@ from vault import runtime
 from vault.domain.gate import Marker, Reason, judge_key_store
 from vault.domain.states import ShreddingState
 from vault.errors import JournalLocked, JournalUnavailable
-from vault.models import Replay, Shredding
+from vault.models import PendingEntry, Replay, Shredding
 from vault.services import gate, journal
 
 logger = get_logger(__name__)
@@ -44,7 +44,6 @@ def tend(*, now: datetime) -> Reason | None:
         gate.write(reason, server=server, now=now)
     if before.is_open != (reason is Reason.IN_STEP) or before.reason != reason:
         _say(reason)
-    metrics.gate_checked(is_open=reason is Reason.IN_STEP)
     if reason is Reason.IN_STEP:
         journal.flush(now=now)
     return reason
@@ -57,7 +56,7 @@ def _judge(*, now: datetime) -> Reason:
         reason = journal.compare()
     if reason is not Reason.IN_STEP:
         return reason
-    head = journal.journal_head()
+    head = journal.journal_head(runtime.journal())
     marker = runtime.marker().read_marker()
     if marker is None and head.ordinal == 0:
         marker = Marker(head.journal_id, 0)
@@ -101,6 +100,8 @@ def hold_unjournaled(*, now: datetime) -> int:
     How many were held.
     """
     rows = Shredding.objects.filter(state__in=_TO_COME, journal={}, held_at=None)
+    # An announcement that came back with the backup would be appended by the next round.
+    PendingEntry.objects.filter(kind="destruction").delete()
     return rows.update(held_at=now, released_at=None, released_by="")
 
 

@@ -16,7 +16,7 @@ from vault import runtime
 from vault.domain.gate import Head, Reason, judge_database
 from vault.errors import RestoreReplayRequired
 from vault.models import Destruction, GateLease, JournalHead, PendingEntry, Shredding
-from vault.ports import JournalDraft, JournalReceipt
+from vault.ports import JournalDraft, JournalReader, JournalReceipt
 
 #: Most entries in one append; each batch is one fsync per volume.
 BATCH = 1000
@@ -67,24 +67,21 @@ def database_head() -> Head | None:
     return None if row is None else Head(row.journal_id, row.sequence, bytes(row.hash), row.ordinal)
 
 
-def compare() -> Reason:
-    """How the database stands to the journal. Raises JournalUnavailable."""
-    head, known = journal_head(), database_head()
-    at_known = None if known is None else _hash_at(known.sequence, head)
+def compare(source: JournalReader | None = None) -> Reason:
+    """How the database stands to the journal. Raises JournalUnavailable.
+
+    `source` is left out by the journal's writer.
+    """
+    source = source or runtime.journal()
+    head, known = journal_head(source), database_head()
+    at_known = None if known is None else source.hash_at(sequence=known.sequence)
     return judge_database(journal=head, database=known, hash_at_database=at_known)
 
 
-def journal_head() -> Head:
+def journal_head(source: JournalReader) -> Head:
     """The journal's own head, read from its volumes. Raises JournalUnavailable."""
-    receipt = runtime.journal().head()
+    receipt = source.head()
     return Head(receipt.journal_id, receipt.sequence, receipt.hash, receipt.ordinal)
-
-
-def _hash_at(sequence: int, head: Head) -> bytes | None:
-    if sequence == head.sequence:
-        return head.hash
-    entry = next(iter(runtime.journal().entries(after=sequence - 1)), None)
-    return entry.hash() if entry is not None and entry.sequence == sequence else None
 
 
 @no_open_transaction

@@ -106,6 +106,11 @@ def _keep_removals(subject_ids: Sequence[UUID], *, now: datetime) -> None:
 
 
 def _keep_suppressions(erasures: dict[UUID, UUID], *, now: datetime) -> None:
+    # After a restore the journal has put them back already.
+    kept = {
+        (row.erasure_id, row.kind, bytes(row.tag), row.source_id)
+        for row in SuppressionTag.objects.filter(erasure_id__in=list(erasures.values()))
+    }
     SuppressionTag.objects.bulk_create(
         SuppressionTag(
             controller_id=tag.controller_id,
@@ -116,6 +121,7 @@ def _keep_suppressions(erasures: dict[UUID, UUID], *, now: datetime) -> None:
             expires_at=now + timedelta(days=settings.LETHE_SUPPRESSION_DAYS),
         )
         for tag in LookupTag.objects.filter(subject__in=list(erasures))
+        if (erasures[tag.subject_id], tag.kind, bytes(tag.suppression), tag.source_id) not in kept
     )
 
 
