@@ -1,5 +1,6 @@
 from vault.models.gate import Destruction, GateLease, PendingEntry, Replay
 from vault.models.grants import Alias, CustodyGrant, DataKey, KeyGrant, PurposeKey
+from vault.models.prepared import PreparedSubject
 from vault.models.records import LookupTag, SealedOpening, SealedRecord, SuppressionTag
 from vault.models.shredding import (
     DestructionAttestation,
@@ -23,6 +24,7 @@ __all__ = [
     "KeyShare",
     "LookupTag",
     "PendingEntry",
+    "PreparedSubject",
     "PurposeKey",
     "Removal",
     "Replay",

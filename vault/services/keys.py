@@ -4,7 +4,7 @@ A key share row is committed PLANNED before the key store is called and LIVE aft
 leaves a row to adopt, never a share that nobody knows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from core import failpoints, ids
 from core.copying import copy_in
-from core.unit_of_work import no_open_transaction, unit_of_work
+from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
 from vault.domain.envelope import new_key
 from vault.domain.states import ShareState
@@ -168,27 +168,34 @@ def _store(drafts: Sequence[tuple[Want, OpenKey, bytes]], *, now: datetime) -> d
             for want, key, wrapped in kept
             if (UUID(bytes=key.share.kid), want.category_id) not in taken
         ]
-        _insert(kept, now=now)
+        insert(
+            [
+                (*want.slot, UUID(bytes=key.share.kid), key.data_key_id, wrapped)
+                for want, key, wrapped in kept
+            ],
+            now=now,
+        )
     key_cache.keep(
         [(GrantToOpen(key.share, CUSTODY, wrapped), key.key) for _, key, wrapped in kept]
     )
     return {want.slot: key for want, key, _ in kept}
 
 
-def _insert(drafts: Iterable[tuple[Want, OpenKey, bytes]], *, now: datetime) -> None:
-    drafts = list(drafts)
+NewKey: TypeAlias = tuple[UUID, UUID, UUID, UUID, bytes]
+
+
+@requires_unit_of_work
+def insert(rows: Sequence[NewKey], *, now: datetime) -> None:
+    """Store data keys: (subject, category, kid, data key id, key wrapped for custody) each."""
     copy_in(
         table="vault_datakey",
         columns=_DATA_KEY,
-        rows=[
-            (key.data_key_id, want.subject_id, want.category_id, UUID(bytes=key.share.kid), now)
-            for want, key, _ in drafts
-        ],
+        rows=[(key, subject, category, kid, now) for subject, category, kid, key, _ in rows],
     )
     copy_in(
         table="vault_custodygrant",
         columns=_CUSTODY_GRANT,
-        rows=[(key.data_key_id, want.subject_id, wrapped) for want, key, wrapped in drafts],
+        rows=[(key, subject, wrapped) for subject, _, _, key, wrapped in rows],
     )
 
 
@@ -211,8 +218,8 @@ def live_shares(
         if row.subject_id is not None and (row.subject_id, row.group) in pairs
     }
     planned = [row for row in found.values() if row.state == ShareState.PLANNED]
-    fresh = write_planned(planned)
-    return {pair: fresh.get(row.kid, share_ref(row)) for pair, row in found.items()}
+    fresh = write_shares([share_ref(row) for row in planned])
+    return {pair: fresh.get(share_ref(row), share_ref(row)) for pair, row in found.items()}
 
 
 def plan(*, pairs: set[tuple[UUID, str]], now: datetime) -> None:
@@ -244,28 +251,25 @@ def plan(*, pairs: set[tuple[UUID, str]], now: datetime) -> None:
         )
 
 
-def write_planned(planned: Sequence[KeyShare]) -> dict[UUID, FreshShare]:
+def write_shares(planned: Sequence[ShareRef]) -> dict[ShareRef, FreshShare]:
     """Create planned shares in the key store, adopt those an earlier call created, mark LIVE."""
     if not planned:
         return {}
     failpoints.reach("vault.keys.planned")
-    answers = runtime.custodian().create_shares([share_ref(row) for row in planned])
+    answers = runtime.custodian().create_shares(planned)
     failpoints.reach("vault.keys.created")
-    spoiled = [
-        row.kid
-        for row, answer in zip(planned, answers, strict=True)
-        if answer is StoreState.DESTROYED
-    ]
-    written = [row.kid for row in planned if row.kid not in set(spoiled)]
+    spoiled = {
+        ref for ref, answer in zip(planned, answers, strict=True) if answer is StoreState.DESTROYED
+    }
     with unit_of_work():
-        KeyShare.objects.filter(kid__any=written, state=ShareState.PLANNED).update(
-            state=ShareState.LIVE
-        )
-        KeyShare.objects.filter(kid__any=spoiled, state=ShareState.PLANNED).update(
-            state=ShareState.ABSENT
-        )
+        for refs, state in (
+            (set(planned) - spoiled, ShareState.LIVE),
+            (spoiled, ShareState.ABSENT),
+        ):
+            kids = [UUID(bytes=ref.kid) for ref in refs]
+            KeyShare.objects.filter(kid__any=kids, state=ShareState.PLANNED).update(state=state)
     return {
-        row.kid: answer
-        for row, answer in zip(planned, answers, strict=True)
+        ref: answer
+        for ref, answer in zip(planned, answers, strict=True)
         if isinstance(answer, FreshShare)
     }

@@ -6,21 +6,15 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from core import audit, hpke, idempotency, ids
 from core.actors import Actor
-from core.ids import PublicId
 from core.unit_of_work import no_open_transaction, unit_of_work
 from vault import runtime
 from vault.domain.lookup import Reference, tag_input
-from vault.domain.states import ShareState, SubjectState
+from vault.domain.states import SubjectState
 from vault.errors import SubjectErased, SubjectNotFound
-from vault.models import CustodyGrant, DataKey, KeyShare, LookupTag, Subject, SuppressionTag
-from vault.ports import FreshShare, GrantFailure, GrantToMake, ShareRef
-from vault.services import gate, keys
-
-MAIN_GROUP = "main"
-#: The pseudo-category whose data key is the private half of the subject's evidence key.
-EVIDENCE_CATEGORY = UUID("00000000-0000-4000-8000-65766964656e")
+from vault.models import LookupTag, Subject, SuppressionTag
+from vault.services import creating, gate, prepared
+from vault.services.creating import Tags
 
 State = Literal["live", "fenced", "erased", "unknown"]
 _STATES: dict[str, State] = {"live": "live", "fenced": "fenced", "erased": "erased"}
@@ -195,124 +189,21 @@ def _known(
 def _create(
     controller_id: UUID, drafts: Sequence[_Tagged], *, actor: Actor, now: datetime
 ) -> list[UUID | None]:
-    """Plan rows, create shares, wrap evidence keys, then make the subjects findable."""
-    if not drafts:
-        return []
-    subjects = [Subject(id=ids.new_random(), controller_id=controller_id, created_at=now)
-                for _ in drafts]  # fmt: skip
-    shares = [
-        KeyShare(
-            kid=ids.new_random(),
-            subject=subject,
-            controller_id=controller_id,
-            group=MAIN_GROUP,
-            state=ShareState.PLANNED,
-            planned_at=now,
-        )
-        for subject in subjects
-    ]
-    with unit_of_work():
-        gate.require_open()
-        Subject.objects.bulk_create(subjects)
-        KeyShare.objects.bulk_create(shares)
-    fresh = keys.write_planned(shares)
-    pairs = [hpke.generate_key_pair() for _ in subjects]
-    wrapped = _wrap_evidence(shares, fresh, [pair.private for pair in pairs])
-    for subject, pair in zip(subjects, pairs, strict=True):
-        subject.evidence_public = pair.public
-    return _publish(drafts, subjects, shares, wrapped, actor=actor, now=now)
-
-
-def _wrap_evidence(
-    shares: Sequence[KeyShare], fresh: dict[UUID, FreshShare], private: Sequence[bytes]
-) -> list[bytes]:
-    refs: list[FreshShare | ShareRef] = [fresh.get(s.kid, keys.share_ref(s)) for s in shares]
-    made = runtime.custodian().make_grants(
-        [GrantToMake(ref, keys.CUSTODY, key) for ref, key in zip(refs, private, strict=True)]
-    )
-    for answer in made:
-        if isinstance(answer, GrantFailure):
-            raise keys.failure(answer)
-    return [answer for answer in made if isinstance(answer, bytes)]
-
-
-def _publish(
-    drafts: Sequence[_Tagged],
-    subjects: Sequence[Subject],
-    shares: Sequence[KeyShare],
-    wrapped: Sequence[bytes],
-    *,
-    actor: Actor,
-    now: datetime,
-) -> list[UUID | None]:
-    """Store evidence keys and tags; a subject whose tags another writer took is given up."""
-    with unit_of_work():
-        gate.require_open()
-        Subject.objects.bulk_update(subjects, ["evidence_public"], batch_size=500)
-        _store_tags(drafts, subjects)
-        given_up = _give_up_losers(drafts, subjects)
-        kept = [i for i, subject in enumerate(subjects) if subject.id not in given_up]
-        data_keys = [
-            DataKey(id=ids.new_random(), subject=subjects[i], category_id=EVIDENCE_CATEGORY,
-                    share=shares[i], created_at=now)
-            for i in kept
-        ]  # fmt: skip
-        DataKey.objects.bulk_create(data_keys)
-        CustodyGrant.objects.bulk_create(
-            CustodyGrant(data_key=data_key, subject=subjects[i], wrapped=wrapped[i])
-            for i, data_key in zip(kept, data_keys, strict=True)
-        )
-        audit.record_many(
-            [
-                audit.Event(
-                    action="vault.subject.created",
-                    actor=actor,
-                    controller_id=subjects[i].controller_id,
-                    now=now,
-                    trail_id=subjects[i].trail_id,
-                )
-                for i in kept
-            ]
-        )
-        for i in kept:
-            idempotency.settle(resource_id=ids.format(PublicId.SUBJECT, subjects[i].id))
-    return [None if subject.id in given_up else subject.id for subject in subjects]
-
-
-def _store_tags(drafts: Sequence[_Tagged], subjects: Sequence[Subject]) -> None:
-    """Tags in one order, so that two imports of the same people cannot deadlock."""
-    tags = [
-        LookupTag(
-            controller_id=subject.controller_id,
-            kind=kind,
-            tag=tag,
-            suppression=suppression,
-            subject=subject,
-            source_id=item.draft.source_id,
-        )
-        for subject, item in zip(subjects, drafts, strict=True)
-        for kind, tag, suppression in item.tags
-    ]
-    LookupTag.objects.bulk_create(
-        sorted(tags, key=lambda tag: (tag.kind, bytes(tag.tag))), ignore_conflicts=True
-    )
-
-
-def _give_up_losers(drafts: Sequence[_Tagged], subjects: Sequence[Subject]) -> set[UUID]:
-    """Leave subjects that lost a race for a reference as if their creation had broken off.
-
-    Nobody ever saw their ids; `abandoned.purge` destroys their shares a day later.
-    """
-    stored: dict[UUID, int] = {}
-    for owner in LookupTag.objects.filter(subject__in=subjects).values_list(
-        "subject_id", flat=True
-    ):
-        stored[owner] = stored.get(owner, 0) + 1
-    losers = {
-        subject.id
-        for subject, item in zip(subjects, drafts, strict=True)
-        if stored.get(subject.id, 0) < len({(k, t) for k, t, _ in item.tags})
-    }
-    LookupTag.objects.filter(subject__in=losers).delete()
-    Subject.objects.filter(id__in=losers).update(evidence_public=None)
-    return losers
+    """Give each draft a subject, prepared ahead or made now; None where a reference was taken."""
+    created: list[UUID | None] = []
+    ready = prepared.available(controller_id=controller_id, limit=len(drafts), now=now)
+    while len(created) < len(drafts):
+        left = [Tags(item.draft.source_id, item.tags) for item in drafts[len(created) :]]
+        shells = creating.make(controller_id=controller_id, count=len(left) - ready, now=now)
+        with unit_of_work():
+            gate.require_open()
+            shells += prepared.take(controller_id=controller_id, count=ready, now=now)
+            created += creating.publish(
+                controller_id=controller_id,
+                drafts=left[: len(shells)],
+                shells=shells,
+                actor=actor,
+                now=now,
+            )
+        ready = 0  # when others took what was ready, the rest is made
+    return created
