@@ -228,6 +228,8 @@ LETHE_GATE_LEASE = timedelta(seconds=min(900.0, env.number("LETHE_GATE_LEASE", 9
 LETHE_GATE_EVERY = env.number("LETHE_GATE_EVERY", 2.0)
 LETHE_JOURNAL_DIR = Path(env.text("LETHE_JOURNAL_DIR", str(LETHE_STATE_DIR / "journal")))
 LETHE_JOURNAL_MIRRORS = [Path(path) for path in env.words("LETHE_JOURNAL_MIRRORS")]
+#: How old the oldest backup of either store may be; younger entries stay in the journal.
+LETHE_BACKUP_HORIZON_DAYS = int(env.number("LETHE_BACKUP_HORIZON_DAYS", 35))
 
 # --- Celery: carries ids only; the effects table is the truth ----------------------------------
 LETHE_BROKER_URL = env.text("LETHE_BROKER_URL", "filesystem://" if LETHE_DEVELOPMENT else None)

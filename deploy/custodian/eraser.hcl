@@ -1,5 +1,5 @@
-# eraser: destroy shares, read and list what is left of them, keep the journal's marker.
-# Must not: read a share, open, wrap, sign.
+# eraser: destroy shares, read and list what is left of them, keep the journal's marker, sign
+# summaries of the journal. Must not: read a share, open, wrap, sign with another process's key.
 path "lethe-shares/destroy/+/+/+" {
   capabilities = ["update"]
 }
@@ -17,6 +17,12 @@ path "lethe-shares/metadata/+/+/" {
 }
 path "lethe-marker/data/journal" {
   capabilities = ["create", "update", "read"]
+}
+path "lethe-sign/sign/eraser" {
+  capabilities = ["update"]
+}
+path "lethe-sign/keys/eraser" {
+  capabilities = ["read"]
 }
 
 # Its own token, nothing of the default policy.

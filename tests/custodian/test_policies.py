@@ -51,6 +51,7 @@ ACTS: dict[str, tuple[str, str, object]] = {
     "sign-web": ("POST", "{p}sign/sign/web", {"input": B64}),
     "sign-attester": ("POST", "{p}sign/sign/attester", {"input": B64}),
     "sign-loggerd": ("POST", "{p}sign/sign/loggerd", {"input": B64}),
+    "sign-eraser": ("POST", "{p}sign/sign/eraser", {"input": B64}),
     "read-marker": ("GET", "{p}marker/data/journal", None),
     "write-marker": ("POST", "{p}marker/data/journal", {"data": {"sequence": 1}}),
 }
@@ -64,7 +65,10 @@ ALLOWED: dict[str, set[str]] = {
     "web": WEB,
     "worker": WEB,
     STREAM: {"read-share", "open-purpose"},
-    "eraser": {"destroy-share", "read-metadata", "list-shares", "read-marker", "write-marker"},
+    "eraser": {
+        "destroy-share", "read-metadata", "list-shares", "read-marker", "write-marker",
+        "sign-eraser",
+    },
     "attester": {"read-metadata", "sign-attester", "read-marker"},
     "loggerd": {"sign-loggerd"},
     "beat": {"read-share", "list-keys", "rotate-key", "rewrap-purpose"},

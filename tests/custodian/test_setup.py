@@ -158,7 +158,7 @@ class TestFactory:
         with pytest.raises(ImproperlyConfigured):
             factory.custodian()
 
-    @pytest.mark.parametrize("process", ["stream", "eraser", "beat"])
+    @pytest.mark.parametrize("process", ["stream", "beat"])
     def test_signs_for_no_process_without_a_key(self, settings: Settings, process: str) -> None:
         settings.LETHE_PROCESS = process
 

@@ -27,6 +27,7 @@ _HOLDERS: Final = {
     "command": "web",
     "attester": "attester",
     "loggerd": "loggerd",
+    "eraser": "eraser",
 }
 _made: dict[tuple[str, int], Any] = {}
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import pairwise
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -159,7 +160,8 @@ class TestParse:
     @pytest.mark.parametrize("member", ["sequence", "ordinal", "batch_end"])
     @pytest.mark.parametrize("value", [-1, True, "1", None])
     def test_refuses_what_is_no_count(self, member: str, value: object) -> None:
-        entry = replace(SECOND, **{member: value})
+        change: dict[str, Any] = {member: value}
+        entry = replace(SECOND, **change)
 
         with pytest.raises(InvalidEntryError):
             parse(entry.line())

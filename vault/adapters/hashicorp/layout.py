@@ -12,7 +12,7 @@ CUSTODY: Final = "custody"
 #: The keys under which lookup and suppression tags are made.
 HASHING_KEYS: Final = ("lookup", "suppression")
 #: The processes that sign; each holds the key of its own name.
-SIGNING_KEYS: Final = ("web", "attester", "loggerd")
+SIGNING_KEYS: Final = ("web", "attester", "loggerd", "eraser")
 
 _PURPOSE_KEY: Final = re.compile(r"p-[0-9a-f]{16,64}")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
