@@ -18,7 +18,7 @@ from core.unit_of_work import no_open_transaction, unit_of_work
 from governance.models import Category, SubjectRequest
 from governance.services import categories, purposes
 from vault.domain.lookup import Reference
-from vault.errors import SubjectErased
+from vault.errors import SubjectErased, SubjectNotFound
 from vault.models import SealedRecord
 from vault.services import gate, grants, reading, sealing, subjects
 from vault.services.reading import OpenRecord
@@ -299,8 +299,9 @@ def _audit_read(
     would lead from the case, which outlives the erasure, back to the person's trail.
     """
     with unit_of_work():
-        subjects.require_live(controller_id=controller_id, subject_id=subject_id)
         subject = grants.lock_subject(subject_id)
+        if subject.controller_id != controller_id:
+            raise SubjectNotFound
         audit.record(
             action="governance.records.read",
             actor=actor,

@@ -21,7 +21,8 @@ from vault.domain.states import ShareState
 from vault.errors import CiphertextTampered, PageTooLate, SubjectErased
 from vault.models import CustodyGrant, SealedRecord
 from vault.ports import GrantFailure, GrantToOpen, ShareRef
-from vault.services import gate, key_cache, keys, page_rows, subjects
+from vault.services import custody_rows, gate, key_cache, keys, page_rows
+from vault.services.custody_rows import CustodyRow
 
 PAGE_ROWS = 1000
 _FIRST = UUID(int=0)
@@ -179,16 +180,18 @@ def custody_read(
 ) -> list[OpenRecord]:
     """The subject's current records, opened through custody; of one source when it is named.
 
-    The caller audits why. Raises SubjectNotFound, SubjectErased, CustodianUnavailable, KeyLost.
+    The caller audits why. Raises RestoreReplayRequired, SubjectNotFound, SubjectErased,
+    CustodianUnavailable, KeyLost.
     """
-    gate.require_open()
-    subjects.require_live(controller_id=controller_id, subject_id=subject_id)
-    rows = SealedRecord.objects.filter(subject_id=subject_id, is_current=True)
-    if category_ids is not None:
-        rows = rows.filter(category_id__in=category_ids)
-    if source_id is not None:
-        rows = rows.filter(source_id=source_id)
-    return _open_custody(controller_id, list(rows.order_by("record_id")))
+    rows = custody_rows.select(
+        controller_id=controller_id,
+        subject_id=subject_id,
+        category_ids=category_ids,
+        source_id=source_id,
+    )
+    wanted = {row.data_key_id: row.grant for row in rows if row.grant is not None}
+    opened = dict(zip(wanted, key_cache.open_grants(list(wanted.values())), strict=True))
+    return [_open_record(controller_id, row, opened.get(row.data_key_id)) for row in rows]
 
 
 @no_open_transaction
@@ -232,7 +235,7 @@ def _open_custody(controller_id: UUID, rows: Sequence[SealedRecord]) -> list[Ope
 
 
 def _open_record(
-    controller_id: UUID, row: SealedRecord, key: bytes | GrantFailure | None
+    controller_id: UUID, row: SealedRecord | CustodyRow, key: bytes | GrantFailure | None
 ) -> OpenRecord:
     if key is None or key is GrantFailure.SHARE_DESTROYED:
         raise SubjectErased

@@ -1,0 +1,85 @@
+"""The SELECT of a custody read: gate, subject, records, their data keys and shares at once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from django.db import connection
+
+from vault.domain.states import ShareState, SubjectState
+from vault.errors import RestoreReplayRequired, SubjectErased, SubjectNotFound
+from vault.ports import GrantToOpen, ShareRef
+from vault.services import gate, keys
+
+
+class CustodyRow(NamedTuple):
+    """A current record, named as in its model; `grant` is None once its share is not live."""
+
+    record_id: UUID
+    category_id: UUID
+    version: int
+    ciphertext: bytes
+    created_at: datetime
+    subject_id: UUID
+    data_key_id: UUID
+    grant: GrantToOpen | None
+
+
+_SELECT: Final = f"""
+SELECT {gate.OPEN_SQL}, s.state, r.record_id, r.category_id, r.version, r.ciphertext, r.created_at,
+       r.subject_id, r.data_key_id, k.state, k.kid, k.cluster, c.wrapped
+FROM vault_subject s
+LEFT JOIN vault_sealedrecord r ON r.subject_id = s.id AND r.is_current
+  AND (%(categories)s::uuid[] IS NULL OR r.category_id = ANY(%(categories)s::uuid[]))
+  AND (%(source)s::uuid IS NULL OR r.source_id = %(source)s::uuid)
+LEFT JOIN vault_datakey d ON d.id = r.data_key_id
+LEFT JOIN vault_keyshare k ON k.kid = d.share_id
+LEFT JOIN vault_custodygrant c ON c.data_key_id = r.data_key_id
+WHERE s.id = %(subject)s AND s.controller_id = %(controller)s
+ORDER BY r.record_id
+"""  # noqa: S608 - constants only
+
+
+def select(
+    *,
+    controller_id: UUID,
+    subject_id: UUID,
+    category_ids: Sequence[UUID] | None,
+    source_id: UUID | None,
+) -> list[CustodyRow]:
+    """The subject's current records, by id; None reads all categories, all sources.
+
+    Raises RestoreReplayRequired, SubjectNotFound, SubjectErased.
+    """
+    parameters = {
+        "subject": subject_id,
+        "controller": controller_id,
+        "categories": None if category_ids is None else list(category_ids),
+        "source": source_id,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_SELECT, parameters)
+        rows = cursor.fetchall()
+    if not rows:
+        gate.require_open()
+        raise SubjectNotFound
+    is_open, state = rows[0][:2]
+    if not is_open:
+        raise RestoreReplayRequired
+    if state != SubjectState.LIVE:
+        raise SubjectErased
+    return [
+        CustodyRow._make((*row[2:9], _grant(controller_id, *row[9:])))
+        for row in rows
+        if row[2] is not None
+    ]
+
+
+def _grant(
+    controller_id: UUID, state: str, kid: UUID, cluster: str, wrapped: bytes | None
+) -> GrantToOpen | None:
+    if state != ShareState.LIVE or wrapped is None:
+        return None
+    share = ShareRef(kid.bytes, controller_id, cluster)
+    return GrantToOpen(share, keys.CUSTODY, bytes(wrapped))
