@@ -40,6 +40,16 @@ class ErasureGround(StrEnum):
     F = "art17-1-f"
 
 
+class HoldGround(StrEnum):
+    """Article 17(3)(a) to (e): why data is kept although its erasure is asked for."""
+
+    A = "art17-3-a"
+    B = "art17-3-b"
+    C = "art17-3-c"
+    D = "art17-3-d"
+    E = "art17-3-e"
+
+
 class ConsentDecision(StrEnum):
     """What a person decided about one purpose. Refusals are kept too (Recital 43)."""
 

@@ -2,19 +2,20 @@
 
 A hold is a lock that a person of the controller answers for. While the destruction has not been
 ordered it undoes the fence; the request is then blocked and may be released again, as another
-erasure, once the hold is lifted.
+erasure, once another person has lifted the hold.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from core import audit, ids
+from core import audit, idempotency, ids
 from core.actors import Actor
 from core.errors import InvalidInput
 from core.ids import PublicId
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from governance.domain.requests import RequestState
+from governance.errors import SeparationOfDuties
 from governance.models import SubjectRequest
 from governance.services import categories, purposes
 from governance.services import request_steps as steps
@@ -59,22 +60,43 @@ def place(
                 now=now,
             )
             _block(placed.cancelled, actor=actor, now=now)
+            idempotency.settle(resource_id=ids.format(PublicId.LOCK, placed.lock.id))
     except TooLate as error:
-        _note_too_late(error, controller_id, ground=ground, actor=actor, now=now)
-        raise
+        erasure_id = UUID(str(error.context["erasure_id"]))
+        _note_too_late(erasure_id, controller_id, ground=ground, actor=actor, now=now)
+        raise TooLate(erasure=ids.format(PublicId.ERASURE, erasure_id)) from error
     return placed
 
 
+@no_open_transaction
 def lift(*, controller_id: UUID, lock_id: UUID, actor: Actor, now: datetime) -> ShredLock:
-    """End a hold; requests stay blocked until a person releases them. Raises LockNotFound."""
+    """End a hold; requests stay blocked until a person releases them.
+
+    The caller has checked the role. Lifting again changes nothing. Raises LockNotFound, and
+    SeparationOfDuties for the person who placed it.
+    """
+    if get(controller_id=controller_id, lock_id=lock_id).placed_by == actor.id:
+        raise SeparationOfDuties
     with unit_of_work():
-        return locks.lift(controller_id=controller_id, lock_id=lock_id, actor=actor, now=now)
+        lock = locks.lift(controller_id=controller_id, lock_id=lock_id, actor=actor, now=now)
+        idempotency.settle(resource_id=ids.format(PublicId.LOCK, lock.id))
+    return lock
 
 
-def in_force(*, controller_id: UUID) -> list[ShredLock]:
-    """The controller's holds that are not lifted, oldest first."""
+def get(*, controller_id: UUID, lock_id: UUID) -> ShredLock:
+    """The hold, lifted or not. Raises LockNotFound, also when not yours."""
+    lock = ShredLock.objects.filter(id=lock_id, controller_id=controller_id).first()
+    if lock is None:
+        raise locks.LockNotFound
+    return lock
+
+
+def in_force(*, controller_id: UUID, after: UUID | None, limit: int) -> list[ShredLock]:
+    """A page of the controller's holds that are not lifted, oldest first."""
     rows = ShredLock.objects.filter(controller_id=controller_id, lifted_at=None)
-    return list(rows.order_by("placed_at", "id"))
+    if after is not None:
+        rows = rows.filter(id__gt=after)
+    return list(rows.order_by("id")[:limit])
 
 
 def _require_own(controller_id: UUID, scope: ShredLock.Scope, scope_id: UUID) -> None:
@@ -106,10 +128,9 @@ def _block(cancelled: Sequence[UUID], *, actor: Actor, now: datetime) -> None:
 
 
 def _note_too_late(
-    error: TooLate, controller_id: UUID, *, ground: str, actor: Actor, now: datetime
+    erasure_id: UUID, controller_id: UUID, *, ground: str, actor: Actor, now: datetime
 ) -> None:
     """In a unit of work of its own: the refused one left nothing behind."""
-    erasure_id = UUID(str(error.context["erasure_id"]))
     with unit_of_work():
         audit.record(
             action="governance.hold.refused",

@@ -54,7 +54,11 @@ def existing(prepared: Study) -> dict[str, str]:
         {"kind": "erasure", "subject_id": prepared.patient("bea"), "ground": "art17-1-b",
          "channel": "web"},
     )  # fmt: skip
+    hold = clinic.person("compliance-officer").post(
+        "/holds", {"scope": "subject", "scope_id": subject, "ground": "art17-3-e"}
+    )
     return {
+        "hold_id": hold.json()["id"],
         "subject_id": subject,
         "record_id": prepared.record(subject, "r2", age=7).json()["id"],
         "category_id": category,

@@ -73,13 +73,22 @@ def owned(study: Study) -> Owned:
             "purpose": study.purpose,
             "request": request,
             "lease": study.lease()["id"],
+            "hold": hold(clinic, subject),
         }
     )
 
 
+def hold(company: Company, subject: str) -> str:
+    body = {"scope": "subject", "scope_id": subject, "ground": "art17-3-e"}
+    answer = company.person("compliance-officer").post("/holds", body)
+    assert answer.status_code == 201, answer.content
+    return str(answer.json()["id"])
+
+
 @pytest.fixture
 def unowned() -> Owned:
-    return Owned({kind.name.lower(): unknown(kind) for kind in PublicId})
+    of_kind = {kind.name.lower(): unknown(kind) for kind in PublicId}
+    return Owned(of_kind | {"hold": of_kind["lock"]})
 
 
 def callers(company: Company, *purposes: str) -> list[Caller]:

@@ -186,10 +186,20 @@ def withdrawal(cast: Cast) -> Post:
     return Post(source, f"{where}/withdrawal", None, event, headers, status=200)
 
 
+def hold(cast: Cast) -> Post:
+    body = {"scope": "subject", "scope_id": cast.subject("ada"), "ground": "art17-3-e"}
+    return Post(cast.clinic.person("compliance-officer"), "/holds", body, "vault.lock.placed")
+
+
+def lift(cast: Cast) -> Post:
+    where = f"/holds/{hold(cast).send().json()['id']}/lifts"
+    return Post(cast.clinic.person("dpo"), where, None, "vault.lock.lifted")
+
+
 POSTS: list[Callable[[Cast], Post]] = [
     category, purpose, version, activation, subject, new_record, changed_record, consent,
     withdrawn_consent, lease, lease_close, acknowledged_removals, acknowledged_erasure, request,
-    draft, approval, release, withdrawal,
+    draft, approval, release, withdrawal, hold, lift,
 ]  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from core import failpoints
+from core.actors import Actor
 from core.errors import ServiceError
 from core.models import AuditEvent
 from core.unit_of_work import unit_of_work
@@ -69,8 +70,9 @@ def place(world: World, scope_id: UUID, scope: ShredLock.Scope = SUBJECT) -> loc
 
 
 def lift(world: World, lock: ShredLock) -> ShredLock:
+    another = Actor("psn_another", "dpo", world.controller_id, person_id=uuid4())
     return holds.lift(
-        controller_id=world.controller_id, lock_id=lock.id, actor=world.actor, now=world.now
+        controller_id=world.controller_id, lock_id=lock.id, actor=another, now=world.now
     )
 
 
@@ -165,7 +167,7 @@ class TestLift:
 
         assert reread(request).state == "certified"
         assert reread(request).erasure_id != request.erasure_id
-        assert not holds.in_force(controller_id=world.controller_id)
+        assert not holds.in_force(controller_id=world.controller_id, after=None, limit=1)
 
     def test_starts_nothing_by_itself(self, world: World, office: Office) -> None:
         subject = world.subject()
