@@ -72,14 +72,10 @@ def make(bench: Bench) -> Cast:
         controller_id=controller.id, code="research", name="Research", actor=staff, now=now
     )
     draft = VersionDraft(LawfulBasis.CONSENT, None, {"notes": ["*"]}, 365)
-    version = purposes.draft_version(
-        controller_id=controller.id, purpose_id=purpose.id, draft=draft, actor=staff, now=now
-    )
+    of = {"controller_id": controller.id, "purpose_id": purpose.id}
+    version = purposes.draft_version(**of, draft=draft, actor=staff, now=now)
     other = Actor("psn_other", "compliance-officer", controller.id, person_id=uuid4())
-    purposes.activate(
-        controller_id=controller.id, purpose_id=purpose.id, number=version.number, actor=other,
-        now=now,
-    )  # fmt: skip
+    purposes.activate(**of, number=version.number, actor=other, now=now)
     scopes = {
         "source": ["records:write", "records:read", "consent:write"],
         "pipeline": [purpose_scope(purpose.id)],
