@@ -1,86 +1,14 @@
 """What the product does, through its REST API and its own processes."""
 
-import json
-import random
 import subprocess
 import sys
 import time
 from statistics import median, quantiles
 from uuid import uuid4
 
-from bench import people
 from bench.people import Cast
 
-_CHUNK = 1_000
 _MILLISECONDS = 1000
-
-
-def _post(cast: Cast, path: str, body: bytes) -> list[dict[str, object]]:
-    answer = cast.source.post(
-        f"{cast.bench.url}/api/v1/{path}",
-        data=body,
-        headers={"Content-Type": "application/x-ndjson"},
-        timeout=600,
-    )
-    answer.raise_for_status()
-    return [json.loads(line) for line in answer.text.splitlines()]
-
-
-def ingest_subjects(cast: Cast, names: list[str]) -> float:
-    """New subjects per second through /subjects:bulk."""
-    started = time.perf_counter()
-    for at in range(0, len(names), _CHUNK):
-        items = (
-            {"references": [{"kind": "customer-number", "value": name}]}
-            for name in names[at : at + _CHUNK]
-        )
-        outcomes = _post(cast, "subjects:bulk", people.lines(items))
-        assert {line["outcome"] for line in outcomes if "outcome" in line} == {"created"}
-    return len(names) / (time.perf_counter() - started)
-
-
-def ingest_records(cast: Cast, names: list[str], each: int) -> float:
-    """Records of about 1 KB per second through /records:bulk, for existing subjects."""
-    random_ = random.Random(1)
-    bodies = []
-    wanted = [(name, number) for name in names for number in range(each)]
-    for at in range(0, len(wanted), _CHUNK):
-        items = (
-            {
-                "subject": {"kind": "customer-number", "value": name},
-                "category": "notes",
-                "reference": f"{name}-{number}",
-                "document": people.document(random_, number),
-            }
-            for name, number in wanted[at : at + _CHUNK]
-        )
-        bodies.append(people.lines(items))
-    started = time.perf_counter()
-    for body in bodies:
-        outcomes = _post(cast, "records:bulk", body)
-        assert {line["outcome"] for line in outcomes if "outcome" in line} == {"created"}
-    return len(wanted) / (time.perf_counter() - started)
-
-
-def consent(cast: Cast, names: list[str]) -> float:
-    """Consents given per second through /consents:bulk."""
-    started = time.perf_counter()
-    for at in range(0, len(names), _CHUNK):
-        items = (
-            {
-                "subject": {"kind": "customer-number", "value": name},
-                "purpose_id": cast.purpose_public,
-                "decision": "given",
-                "channel": "web",
-                "decided_at": "2026-01-05T10:00:00Z",
-                "text_digest": "0" * 64,
-                "language": "en",
-            }
-            for name in names[at : at + _CHUNK]
-        )
-        outcomes = _post(cast, "consents:bulk", people.lines(items))
-        assert all("access" in line for line in outcomes if "outcome" in line), outcomes[:2]
-    return len(names) / (time.perf_counter() - started)
 
 
 def stream(cast: Cast) -> tuple[float, int]:

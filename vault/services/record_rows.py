@@ -17,7 +17,7 @@ JOIN vault_sealedrecord r ON r.is_current
   AND r.data_key_id = wanted.data_key_id AND r.reference_tag = wanted.reference_tag
 """
 _SUPERSEDE: Final = "UPDATE vault_sealedrecord SET is_current = false WHERE id = ANY(%s)"
-_COLUMNS: Final = {
+COLUMNS: Final = {
     "id": "uuid",
     "record_id": "uuid",
     "version": "int4",
@@ -76,4 +76,4 @@ def write(rows: Iterable[Row], *, superseded: Sequence[UUID]) -> None:
     if superseded:
         with connection.cursor() as cursor:
             cursor.execute(_SUPERSEDE, [list(superseded)])
-    copy_in(table="vault_sealedrecord", columns=_COLUMNS, rows=rows)
+    copy_in(table="vault_sealedrecord", columns=COLUMNS, rows=rows)
