@@ -17,7 +17,8 @@ from typing import Any, Final
 import orjson
 import pycurl
 
-_CONNECTIONS: Final = 16
+#: More in flight at once create no more shares: the store commits what waits together.
+_CONNECTIONS: Final = 32
 _RETRIES: Final = 2
 _PAUSE: Final = (0.05, 0.2)
 #: Seconds after which a kept connection is no longer trusted to be open.
