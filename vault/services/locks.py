@@ -78,19 +78,7 @@ def place(
         placed_by=actor.id,
         placed_at=now,
     )
-    journal.intend(
-        kind="lock",
-        body={
-            "controller_id": str(controller_id),
-            "lock_id": str(lock.id),
-            "scope": scope.value,
-            "scope_id": str(scope_id),
-            "ground": ground,
-            "placed_by": actor.id,
-            "placed_at": instant(now),
-        },
-        now=now,
-    )
+    _announce(lock)
     cancelled = tuple(s.erasure_id for s in running if s.state in CANCELLABLE)
     for erasure_id in cancelled:
         cancel(erasure_id=erasure_id, actor=actor, now=now)
@@ -107,6 +95,23 @@ def place(
         },
     )
     return Placed(lock, cancelled)
+
+
+@requires_unit_of_work
+def _announce(lock: ShredLock) -> None:
+    journal.intend(
+        kind="lock",
+        body={
+            "controller_id": str(lock.controller_id),
+            "lock_id": str(lock.id),
+            "scope": str(lock.scope),
+            "scope_id": str(lock.scope_id),
+            "ground": lock.ground,
+            "placed_by": lock.placed_by,
+            "placed_at": instant(lock.placed_at),
+        },
+        now=lock.placed_at,
+    )
 
 
 def _running(controller_id: UUID, scope: ShredLock.Scope, scope_id: UUID) -> Sequence[Shredding]:
