@@ -152,6 +152,10 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "ErasureGroundEnum": "governance.api.serializers.requests.GROUNDS",
+        "HoldGroundEnum": "governance.api.serializers.holds.GROUNDS",
+    },
     "LICENSE": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
     "SERVERS": [{"url": "/"}],
     "SERVE_URLCONF": "config.urls_all",

@@ -9,6 +9,7 @@ from governance.api.fields import PublicIdField, StrictSerializer, TextField
 from governance.domain.law import HoldGround
 from vault.models import ShredLock
 
+GROUNDS = [ground.value for ground in HoldGround]
 _SCOPES = [scope.value for scope in ShredLock.Scope]
 #: What `scope_id` names; a hold on everything of the controller names nothing.
 _KINDS = {
@@ -27,9 +28,7 @@ class HoldCreateSerializer(StrictSerializer):
         max_length=40,
         help_text="Id of the data subject, category or purpose; left out with `controller`.",
     )
-    ground = serializers.ChoiceField(
-        [ground.value for ground in HoldGround], help_text="Article 17(3), by letter."
-    )
+    ground = serializers.ChoiceField(GROUNDS, help_text="Article 17(3), by letter.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """`scope_id` becomes a UUID of the scope's kind. Raises MalformedIdentifier."""

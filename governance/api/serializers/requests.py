@@ -11,7 +11,7 @@ from governance.domain.law import CALLER_CHANNELS, ErasureGround
 from governance.domain.requests import RequestState
 from governance.services.requests import ERASURE, UnsupportedKind
 
-_GROUNDS = [ground.value for ground in ErasureGround]
+GROUNDS = [ground.value for ground in ErasureGround]
 _CHANNELS = [channel.value for channel in CALLER_CHANNELS]
 
 
@@ -29,7 +29,7 @@ class RequestCreateSerializer(NamesSubjectSerializer):
     """A request as it reached the controller; the subject by id or reference, one of the two."""
 
     kind = KindField(max_length=40)
-    ground = serializers.ChoiceField(_GROUNDS, help_text="Article 17(1), by letter.")
+    ground = serializers.ChoiceField(GROUNDS, help_text="Article 17(1), by letter.")
     channel = serializers.ChoiceField(_CHANNELS)
     received_at = serializers.DateTimeField(
         required=False, help_text="When it reached the controller; now when left out."
@@ -44,7 +44,7 @@ class RequestCreateSerializer(NamesSubjectSerializer):
 
 class DraftSerializer(StrictSerializer):
     outcome = serializers.ChoiceField(["erase"])
-    ground = serializers.ChoiceField(_GROUNDS)
+    ground = serializers.ChoiceField(GROUNDS)
 
 
 class ErasureProgressSerializer(serializers.Serializer[Any]):
@@ -74,7 +74,7 @@ class RequestSerializer(serializers.Serializer[Any]):
         PublicId.SUBJECT, allow_null=True, help_text="Null once the erasure is swept."
     )
     erasure_id = PublicIdField(PublicId.ERASURE)
-    ground = serializers.ChoiceField(_GROUNDS)
+    ground = serializers.ChoiceField(GROUNDS)
     channel = serializers.ChoiceField(_CHANNELS)
     received_at = serializers.DateTimeField()
     due_on = serializers.DateField()
