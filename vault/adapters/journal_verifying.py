@@ -34,6 +34,7 @@ class CopyReport:
 def verify(directories: Sequence[Path]) -> list[CopyReport]:
     """A report for each copy, in order."""
     reports = [_walk(directory) for directory in directories]
+    _compare_summaries(reports)
     right = [report for report in reports if not report.wrong and report.last is not None]
     if right:
         longest = max(right, key=lambda report: report.last.sequence if report.last else -1)
@@ -87,6 +88,18 @@ def _segments(report: CopyReport, found: Layout) -> None:
                 report.entries += 1
                 report.first = entry.sequence if report.first is None else report.first
                 report.last = entry.head()
+
+
+def _compare_summaries(reports: Sequence[CopyReport]) -> None:
+    there = [report.summary for report in reports if report.summary is not None]
+    if not there:
+        return
+    newest = max(there, key=lambda summary: summary.head.sequence)
+    for report in reports:
+        if report.summary is None or report.summary.head.sequence < newest.head.sequence:
+            report.repairs.append("lacks the newest summary")
+        elif report.summary.content != newest.content:
+            report.wrong = report.wrong or "the copies have different summaries"
 
 
 def _compare(report: CopyReport, longest: CopyReport) -> None:

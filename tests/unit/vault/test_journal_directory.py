@@ -4,7 +4,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,50 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.fakes.journals import AT, ID, Places, append, body, whats
 from vault.adapters import directory_journal
-from vault.adapters.directory_journal import DirectoryJournal, read_entries
+from vault.adapters.directory_journal import read_entries, read_head
+from vault.adapters.journal_reader import DirectoryReader
 from vault.errors import JournalUnavailable
-from vault.ports import JournalReceipt
-
-AT = datetime(2026, 3, 9, 10, tzinfo=UTC)
-ID = "00000000-0000-4000-8000-000000000001"
-
-
-def body(kid: str = "ab" * 16) -> dict[str, object]:
-    item = {"erasure_id": ID, "scope": "subject", "kids": [kid], "tags": []}
-    return {"controller_id": ID, "cluster": "default", "items": [item]}
-
-
-BODY = body()
-
-
-class Places:
-    """A journal with one mirror, opened and filled as a test needs."""
-
-    def __init__(self, root: Path) -> None:
-        self.primary, self.mirror = root / "primary", root / "mirror"
-        directory_journal.found(self.primary, mirrors=[self.mirror], now=AT, journal_id=UUID(int=1))
-
-    def open(self, segment_bytes: int = 8 << 20) -> DirectoryJournal:
-        return DirectoryJournal(
-            self.primary, mirrors=[self.mirror], segment_bytes=segment_bytes, reserve_bytes=4096
-        )
-
-    def fill(self, count: int, segment_bytes: int = 8 << 20) -> JournalReceipt:
-        with self.open(segment_bytes) as journal:
-            for _ in range(count):
-                append(journal)
-            return journal.head()
-
-    def files(self, directory: Path) -> dict[str, bytes]:
-        return {path.name: path.read_bytes() for path in directory.glob("*.jsonl")}
-
-    def last_file(self, directory: Path) -> Path:
-        return max(directory.glob("*.jsonl"))
-
-
-def append(journal: DirectoryJournal) -> JournalReceipt:
-    return journal.append(kind="destruction", body=BODY, now=AT)
+from vault.ports import JournalDraft
 
 
 @pytest.fixture
@@ -102,7 +63,7 @@ class TestAppend:
         assert len(places.files(places.primary)) > 2
 
     def test_is_found_again_after_reopening(self, places: Places) -> None:
-        receipt = places.fill(3, segment_bytes=900)
+        receipt = places.fill(1, 1, 1, segment_bytes=900)
 
         with places.open(segment_bytes=900) as journal:
             assert journal.head() == receipt
@@ -112,7 +73,7 @@ class TestAppend:
 
     def test_refuses_identity(self, places: Places) -> None:
         with places.open() as journal, pytest.raises(ValueError, match="may not have"):
-            journal.append(kind="destruction", body={**BODY, "name": "Ada"}, now=AT)
+            journal.append(kind="destruction", body={**body(), "name": "Ada"}, now=AT)
 
     def test_refuses_an_unknown_kind(self, places: Places) -> None:
         with places.open() as journal, pytest.raises(ValueError, match="gossip"):
@@ -157,7 +118,7 @@ class TestAppend:
 
             assert append(journal).sequence == 1
 
-            assert [repair.what for repair in journal.repairs] == ["reserve-used"]
+            assert whats(journal) == ["reserve-used"]
             assert not (places.primary / "reserve").exists()
             assert journal.verify() == []
 
@@ -173,39 +134,72 @@ class TestAppend:
                 append(journal)
 
 
+class TestAppendMany:
+    def test_is_one_sync_for_each_volume(
+        self, places: Places, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        synced, real = [], os.fsync
+        with places.open() as journal:
+            append(journal)
+            monkeypatch.setattr(os, "fsync", lambda file: synced.append(file) or real(file))
+
+            append(journal, 50)
+
+            assert len(synced) == 2
+            assert journal.verify() == []
+
+    def test_counts_destructions_only(self, places: Places) -> None:
+        lifted = {
+            "controller_id": ID,
+            "lock_id": ID,
+            "lifted_by": "psn_1",
+            "lifted_at": "2026-03-09T10:00:00.000000Z",
+        }
+        drafts = [JournalDraft("destruction", body()), JournalDraft("lock-lifted", lifted)] * 2
+
+        with places.open() as journal:
+            receipts = journal.append_many(drafts, now=AT)
+
+            assert [receipt.sequence for receipt in receipts] == [1, 2, 3, 4]
+            assert [receipt.ordinal for receipt in receipts] == [1, 1, 2, 2]
+            assert [entry.ordinal for entry in journal.entries()] == [0, 1, 1, 2, 2]
+            assert append(journal).ordinal == 3
+
+    def test_of_nothing_writes_nothing(self, places: Places) -> None:
+        with places.open() as journal:
+            assert journal.append_many([], now=AT) == []
+            assert journal.head().sequence == 0
+
+    def test_writes_nothing_when_one_of_them_is_refused(self, places: Places) -> None:
+        drafts = [JournalDraft("destruction", body()), JournalDraft("destruction", {})]
+        with places.open() as journal:
+            with pytest.raises(ValueError, match="needs"):
+                journal.append_many(drafts, now=AT)
+
+            assert append(journal).sequence == 1
+
+    def test_refuses_a_genesis(self, places: Places) -> None:
+        with places.open() as journal, pytest.raises(ValueError, match="genesis"):
+            journal.append_many([JournalDraft("genesis", {})], now=AT)
+
+
 class TestOpening:
     @pytest.mark.parametrize("side", ["primary", "mirror"])
     def test_cuts_a_torn_tail_and_keeps_it_aside(self, places: Places, side: str) -> None:
-        receipt = places.fill(2)
+        receipt = places.fill(1, 1)
         directory: Path = getattr(places, side)
         with places.last_file(directory).open("ab") as file:
             file.write(b'{"at":"20')
 
         with places.open() as journal:
             assert journal.head() == receipt
-            assert [repair.what for repair in journal.repairs] == ["torn-tail-cut"]
+            assert whats(journal) == ["torn-tail-cut"]
 
         assert [path.read_bytes() for path in directory.glob("torn-*")] == [b'{"at":"20']
         assert places.files(places.primary) == places.files(places.mirror)
 
-    @pytest.mark.parametrize("segment_bytes", [1, 8 << 20], ids=["new-segment", "same-segment"])
-    def test_catches_up_a_mirror_that_lacks_the_last_entry(
-        self, places: Places, segment_bytes: int, tmp_path: Path
-    ) -> None:
-        places.fill(2, segment_bytes)
-        shutil.copytree(places.mirror, tmp_path / "older")
-        receipt = places.fill(1, segment_bytes)
-        shutil.rmtree(places.mirror)
-        shutil.copytree(tmp_path / "older", places.mirror)
-
-        with places.open(segment_bytes) as journal:
-            assert journal.head() == receipt
-            assert [repair.what for repair in journal.repairs] == ["caught-up"]
-
-        assert places.files(places.primary) == places.files(places.mirror)
-
     def test_restores_an_acknowledged_entry_whose_line_was_cut_short(self, places: Places) -> None:
-        receipt = places.fill(2)
+        receipt = places.fill(1, 1)
         path = places.last_file(places.primary)
         path.write_bytes(path.read_bytes()[:-5])
 
@@ -213,19 +207,6 @@ class TestOpening:
             assert journal.head() == receipt
 
         assert places.files(places.primary) == places.files(places.mirror)
-
-    @pytest.mark.parametrize("side", ["primary", "mirror"])
-    def test_refuses_a_copy_that_is_behind_by_more(
-        self, places: Places, side: str, tmp_path: Path
-    ) -> None:
-        directory: Path = getattr(places, side)
-        shutil.copytree(directory, tmp_path / "older")
-        places.fill(2)
-        shutil.rmtree(directory)
-        shutil.copytree(tmp_path / "older", directory)
-
-        with pytest.raises(JournalUnavailable, match="do not agree"):
-            places.open()
 
     def test_refuses_copies_with_different_entries(self, places: Places, tmp_path: Path) -> None:
         other = Places(tmp_path / "other")
@@ -280,26 +261,6 @@ class TestOpening:
         assert done.returncode == 1
         assert "Another process" in done.stderr
 
-    @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-    @given(st.data())
-    def test_recovers_from_a_crash_at_any_byte(self, tmp_path: Path, data: st.DataObject) -> None:
-        shutil.rmtree(tmp_path / "crash", ignore_errors=True)
-        places = Places(tmp_path / "crash")
-        acknowledged = places.fill(2)
-        length = places.last_file(places.primary).stat().st_size
-        places.fill(1)
-        line = places.last_file(places.primary).stat().st_size - length
-        written = data.draw(st.integers(0, 2 * line))
-        for directory, part in ((places.primary, written), (places.mirror, written - line)):
-            path = places.last_file(directory)
-            path.write_bytes(path.read_bytes()[: length + max(0, min(part, line))])
-
-        with places.open() as journal:
-            assert journal.head().sequence in {acknowledged.sequence, acknowledged.sequence + 1}
-            append(journal)
-            assert journal.verify() == []
-        assert places.files(places.primary) == places.files(places.mirror)
-
 
 class TestVerify:
     @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -307,7 +268,7 @@ class TestVerify:
     def test_names_the_entry_with_a_flipped_bit(self, tmp_path: Path, data: st.DataObject) -> None:
         shutil.rmtree(tmp_path / "flip", ignore_errors=True)
         places = Places(tmp_path / "flip")
-        places.fill(3)
+        places.fill(1, 1, 1)
         path = places.last_file(places.mirror)
         content = bytearray(path.read_bytes())
         at = data.draw(st.integers(0, len(content) - 2))
@@ -328,6 +289,50 @@ class TestVerify:
             path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
 
             assert [finding.volume for finding in journal.verify()] == [0]
+
+
+class TestReader:
+    @pytest.mark.parametrize("segment_bytes", [1, 900, 8 << 20])
+    def test_reads_from_any_place(self, places: Places, segment_bytes: int) -> None:
+        head = places.fill(1, 3, 1, 2, segment_bytes=segment_bytes)
+        reader = DirectoryReader(places.primary)
+        whole = list(reader.entries())
+
+        assert [entry.sequence for entry in whole] == list(range(8))
+        assert reader.head() == head == read_head(places.mirror)
+        for entry in whole:
+            after = list(reader.entries(after=entry.sequence))
+            assert after == whole[entry.sequence + 1 :]
+            assert reader.hash_at(sequence=entry.sequence) == entry.hash()
+            destroyed = reader.destructions(after_ordinal=entry.ordinal)
+            assert [one.ordinal for one in destroyed] == list(range(entry.ordinal + 1, 8))
+        assert reader.hash_at(sequence=8) is None
+
+    def test_has_the_last_whole_line_for_a_head(self, places: Places) -> None:
+        head = places.fill(1, 1, segment_bytes=1)
+        with places.last_file(places.primary).open("ab") as file:
+            file.write(b'{"at"')
+        (places.primary / f"{3:020d}.jsonl").write_bytes(b"x" * 200_000)
+
+        assert read_head(places.primary) == head
+
+    @pytest.mark.parametrize("what", ["head", "entries", "hash_at", "destructions"])
+    @pytest.mark.parametrize("loss", ["absent", "empty"])
+    def test_refuses_a_journal_that_is_not_there(
+        self, tmp_path: Path, what: str, loss: str
+    ) -> None:
+        if loss == "empty":
+            (tmp_path / "journal").mkdir()
+        reader = DirectoryReader(tmp_path / "journal")
+        acts: dict[str, Callable[[], object]] = {
+            "head": reader.head,
+            "entries": lambda: list(reader.entries()),
+            "hash_at": lambda: reader.hash_at(sequence=0),
+            "destructions": lambda: list(reader.destructions(after_ordinal=0)),
+        }
+
+        with pytest.raises(JournalUnavailable):
+            acts[what]()
 
 
 class TestReadEntries:

@@ -4,10 +4,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from core import clock, ids
 from vault.adapters import directory_journal
+from vault.errors import JournalUnavailable
 
 
 class Command(BaseCommand):
@@ -25,10 +26,13 @@ class Command(BaseCommand):
             self.stdout.write("A journal is already there; left as it is.")
             return
         journal_id = ids.new_random()
-        directory_journal.found(
-            directory,
-            mirrors=settings.LETHE_JOURNAL_MIRRORS,
-            now=clock.now(),
-            journal_id=journal_id,
-        )
+        try:
+            directory_journal.found(
+                directory,
+                mirrors=settings.LETHE_JOURNAL_MIRRORS,
+                now=clock.now(),
+                journal_id=journal_id,
+            )
+        except JournalUnavailable as error:
+            raise CommandError(error.detail) from None
         self.stdout.write(f"Journal {journal_id} founded.")
