@@ -215,7 +215,7 @@ class DirectoryJournal:
                 # From here on the next opening finishes what is cut short.
                 self._volumes[0].put(summary.name, summary.content)
                 failpoints.reach("vault.journal.summary-written")
-                journal_opening.settle_summaries(self._volumes, report=self._report)
+                journal_opening.settle_summaries(self._volumes, report=lambda *_: None)
         except (OSError, InvalidEntryError) as error:
             raise JournalUnavailable(_text(error)) from None
         return summary

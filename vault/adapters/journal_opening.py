@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core import failpoints
 from vault.adapters import journal_copy, journal_summary
-from vault.adapters.journal_copy import Scan
+from vault.adapters.journal_copy import Layout, Scan
 from vault.adapters.journal_summary import Summary
 from vault.adapters.journal_volume import Position, Volume
 from vault.domain.gate import Head
@@ -55,6 +55,8 @@ def open_copies(volumes: Sequence[Volume], *, report: Report) -> End:
         raise JournalUnavailable(_ABSENT)
     names = sorted({path.name for found in layouts for path in found.segments})
     older, recent = names[:-2], names[-2:]
+    for found in layouts:
+        _check_first(found)
     before = _compare_older(volumes, older) or layouts[0].start
     memo: _Memo = {}
     copies = [_read(volume, recent, before, memo) for volume in volumes]
@@ -67,6 +69,14 @@ def open_copies(volumes: Sequence[Volume], *, report: Report) -> End:
         for what in _mend(copy, longest):
             report(what, number, longest.head.sequence)
     return End(longest.head, longest.last_line)
+
+
+def _check_first(found: Layout) -> None:
+    """The first entry kept follows the summary, or is the genesis."""
+    with found.segments[0].open("rb") as file:
+        line = file.readline()
+    if line.endswith(b"\n"):
+        journal_copy.checked(line, found.start)
 
 
 def _compare_older(volumes: Sequence[Volume], names: Sequence[str]) -> Head | None:

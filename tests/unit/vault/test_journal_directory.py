@@ -138,10 +138,16 @@ class TestAppendMany:
     def test_is_one_sync_for_each_volume(
         self, places: Places, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        synced, real = [], os.fsync
+        synced: list[int] = []
+        real = os.fsync
+
+        def counted(file: int) -> None:
+            synced.append(file)
+            real(file)
+
         with places.open() as journal:
             append(journal)
-            monkeypatch.setattr(os, "fsync", lambda file: synced.append(file) or real(file))
+            monkeypatch.setattr(os, "fsync", counted)
 
             append(journal, 50)
 
