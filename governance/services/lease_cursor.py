@@ -32,7 +32,7 @@ class InvalidCursor(InvalidInput):
 def seal(position: Position, *, lease_id: UUID, split: Split) -> str:
     """`position` as an opaque token that only the same lease and split can use."""
     nonce = os.urandom(_NONCE)
-    plain = position.alias.bytes + position.data_key.bytes + position.record.bytes
+    plain = position.alias.bytes + position.category.bytes + position.record.bytes
     sealed = AESGCM(_key(settings.SECRET_KEY)).encrypt(nonce, plain, _binding(lease_id, split))
     return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
 

@@ -51,8 +51,8 @@ LEFT JOIN LATERAL (
     WHERE r.data_key_id = g.data_key_id AND r.is_current OFFSET 0) r
   WHERE gate.open AND g.purpose_id = %(purpose)s AND g.category_id = ANY(%(categories)s)
     AND g.alias_id >= %(alias)s AND g.alias_id < %(upper)s
-    AND (g.alias_id, g.data_key_id, r.record_id) > (%(alias)s, %(data_key)s, %(record)s)
-  ORDER BY g.alias_id, g.data_key_id, r.record_id
+    AND (g.alias_id, g.category_id, r.record_id) > (%(alias)s, %(category)s, %(record)s)
+  ORDER BY g.alias_id, g.category_id, r.record_id
   LIMIT %(limit)s) p ON true
 """  # noqa: S608 - constants only
 
@@ -65,12 +65,12 @@ def select(
     upper: UUID,
     limit: int,
 ) -> list[Row]:
-    """Up to `limit` rows after (alias, data key, record), in that order, below alias `upper`.
+    """Up to `limit` rows after (alias, category, record), in that order, below alias `upper`.
 
     Raises RestoreReplayRequired while the gate is closed.
     """
-    alias, data_key, record = after
-    bounds = {"alias": alias, "data_key": data_key, "record": record, "upper": upper}
+    alias, category, record = after
+    bounds = {"alias": alias, "category": category, "record": record, "upper": upper}
     rows = _fetch({"purpose": purpose_id, "categories": list(categories), "limit": limit, **bounds})
     if not rows[0][0]:
         raise RestoreReplayRequired

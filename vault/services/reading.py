@@ -31,10 +31,13 @@ _SPLIT_BITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page ended: the next one begins after it. Names a record, so never shown in clear."""
+    """Where a page ended: the next one begins after it. Names a record, so never shown in clear.
+
+    It names no data key, so that it stays where it is when a re-key gives the category another.
+    """
 
     alias: UUID
-    data_key: UUID
+    category: UUID
     record: UUID
 
 
@@ -107,13 +110,14 @@ def page(
     rows = page_rows.select(
         purpose_id=purpose_id,
         categories=categories,
-        after=(start.alias, start.data_key, start.record),
+        after=(start.alias, start.category, start.record),
         upper=upper,
         limit=limit,
     )
     last = None
     if len(rows) == limit:
-        last = Position(*(UUID(bytes=id_) for id_ in rows[-1][1:4]))
+        alias, record, category = (UUID(bytes=rows[-1][at]) for at in (1, 3, 6))
+        last = Position(alias, category, record)
     return Page(_open_page(rows, wrapping_key), last, deadline)
 
 
