@@ -116,8 +116,8 @@ def page(
     )
     last = None
     if len(rows) == limit:
-        alias, record, category = (UUID(bytes=rows[-1][at]) for at in (1, 3, 6))
-        last = Position(alias, category, record)
+        _, alias, _, record, _, _, category, *_ = rows[-1]
+        last = Position(UUID(bytes=alias), UUID(bytes=category), UUID(bytes=record))
     return Page(_open_page(rows, wrapping_key), last, deadline)
 
 
