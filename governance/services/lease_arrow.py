@@ -2,7 +2,8 @@
 
 import io
 from array import array
-from collections.abc import Iterable, Sequence
+from binascii import hexlify
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 from uuid import UUID
@@ -11,6 +12,8 @@ from core import ids
 from core.ids import PublicId
 from governance.services.lease_pages import Ending, Reading, projected
 from vault.services.reading import PageRow
+
+_NONE: Any = ((),) * 6
 
 
 class Batches:
@@ -35,15 +38,17 @@ class Batches:
 
     def page(self, rows: Sequence[PageRow], ending: Ending) -> bytes:
         """The batch of a page with its cursor as metadata; the first follows the schema."""
-        pa, names = self._pa, dict[bytes, bytes]()
-        for alias in {row.alias for row in rows}:
-            names[alias] = ids.format(PublicId.ALIAS, UUID(bytes=alias)).encode()
+        pa = self._pa
+        aliases, references, categories, versions, documents, _ = (
+            zip(*rows, strict=True) if rows else _NONE
+        )
+        names = {alias: _name(alias) for alias in set(aliases)}
         columns = [
-            self._texts([names[row.alias] for row in rows]),
-            self._texts([self._codes[row.category] for row in rows]),
-            self._texts([row.reference.hex().encode() for row in rows]),
-            pa.array([row.version for row in rows], pa.int32()),
-            self._texts(self._documents(rows)),
+            self._texts([names[alias] for alias in aliases]),
+            self._texts([self._codes[category] for category in categories]),
+            self._texts([hexlify(reference) for reference in references]),
+            pa.array(versions, pa.int32()),
+            self._texts(self._projected(documents, categories)),
         ]
         batch = pa.record_batch(columns, schema=self._schema)
         self._writer.write_batch(batch, custom_metadata=_metadata(ending))
@@ -54,16 +59,23 @@ class Batches:
         self._sink.truncate()
         return written
 
-    def _documents(self, rows: Iterable[PageRow]) -> list[bytes]:
-        allowed = [(row.document, self._fields[row.category]) for row in rows]
-        return [text if names is None else projected(text, names) for text, names in allowed]
+    def _projected(self, documents: Sequence[bytes], categories: Sequence[bytes]) -> list[bytes]:
+        allowed = [self._fields[category] for category in categories]
+        return [
+            text if names is None else projected(text, names)
+            for text, names in zip(documents, allowed, strict=True)
+        ]
 
-    def _texts(self, values: list[bytes]) -> Any:
+    def _texts(self, values: Sequence[bytes]) -> Any:
         """A column of UTF-8 from bytes that are such already."""
         pa = self._pa
         offsets = pa.py_buffer(array("i", accumulate(map(len, values), initial=0)))
         held = [None, offsets, pa.py_buffer(b"".join(values))]
         return pa.Array.from_buffers(pa.utf8(), len(values), held)
+
+
+def _name(alias: bytes) -> bytes:
+    return ids.format(PublicId.ALIAS, UUID(bytes=alias)).encode()
 
 
 def _metadata(ending: Ending) -> dict[str, str]:
