@@ -13,8 +13,8 @@ from accounts.services import staff
 from core import clock, failpoints, runtime
 from core.actors import process_actor
 from tests.fakes.points import Killed
+from tests.fakes.site import Site, killer
 from tests.fakes.world import World
-from tests.integration.vault.test_replaying import Site, killer
 from tests.servers import restores
 from vault.adapters.directory_journal import DirectoryJournal
 from vault.adapters.journal import reader

@@ -1,17 +1,15 @@
 """Restored stores on a real PostgreSQL: closed until the journal was replayed and read back."""
 
-import copy
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
-from core import effects, failpoints
+from core import failpoints
 from core.unit_of_work import unit_of_work
 from tests.fakes.points import Killed
+from tests.fakes.site import Site, killer
 from tests.fakes.world import World
 from tests.servers import restores
 from vault.domain.gate import Reason
@@ -32,7 +30,6 @@ from vault.models import (
 )
 from vault.services import (
     gate,
-    gatekeeper,
     grants,
     locks,
     reading,
@@ -40,91 +37,8 @@ from vault.services import (
     replaying,
     restrictions,
 )
-from vault.services import shredding as machine
 
 pytestmark = pytest.mark.long
-
-
-@dataclass
-class Site:
-    """The world with its backups and its operator."""
-
-    world: World
-    folder: Path
-
-    def tend(self) -> Reason | None:
-        return gatekeeper.tend(now=self.world.now)
-
-    def run(self) -> None:
-        """Rounds and effects of eraser and attester until nothing is due."""
-        for _ in range(3):
-            self.world.later(minutes=10)
-            self.tend()
-            for queue in ("shred", "attest"):
-                effects.sweep(queue=queue, now=self.world.now)
-
-    def person(self, name: str) -> UUID:
-        subject = self.world.subject(name)
-        self.world.record(subject, document=b'{"name":"' + name.encode() + b'"}')
-        self.world.consent(subject)
-        return subject
-
-    def fence(self, subject_id: UUID) -> UUID:
-        erasure_id = uuid4()
-        with unit_of_work():
-            machine.fence(
-                subject_id=subject_id,
-                erasure_id=erasure_id,
-                actor=self.world.actor,
-                open_leases=0,
-                now=self.world.now,
-            )
-        return erasure_id
-
-    def erase(self, subject_id: UUID) -> UUID:
-        erasure_id = self.fence(subject_id)
-        self.run()
-        assert Shredding.objects.get(erasure_id=erasure_id).state == "verified"
-        return erasure_id
-
-    def withdraw(self, subject_id: UUID) -> None:
-        with unit_of_work():
-            grants.withdraw(
-                subject_id=subject_id,
-                purpose_id=self.world.purpose_id,
-                reason=Removal.Reason.WITHDRAWN,
-                now=self.world.now,
-            )
-
-    def lock(self, subject_id: UUID) -> ShredLock:
-        with unit_of_work():
-            return locks.place(
-                controller_id=self.world.controller_id,
-                scope=ShredLock.Scope.SUBJECT,
-                scope_id=subject_id,
-                ground="art17-3-e",
-                actor=self.world.actor,
-                now=self.world.now,
-            ).lock
-
-    def dump(self, name: str = "backup") -> Path:
-        return restores.take(self.folder / f"{name}.dump")
-
-    def snapshot(self) -> tuple[dict[bytes, bytes | None], object]:
-        return dict(self.world.custodian.shares), copy.copy(self.world.custodian.marker)
-
-    def put_back_keys(self, snapshot: tuple[dict[bytes, bytes | None], object]) -> None:
-        self.world.custodian.shares, self.world.custodian.marker = dict(snapshot[0]), snapshot[1]  # type: ignore[assignment]
-
-    def replay(self) -> Replay:
-        replay = replaying.apply(now=self.world.now)
-        assert self.tend() is Reason.REPLAY_UNVERIFIED
-        replaying.verify(now=self.world.now)
-        assert self.tend() is Reason.IN_STEP
-        return replay
-
-    def readable(self) -> set[bytes]:
-        return {row.document for row in self.world.page().rows}
 
 
 @pytest.fixture
@@ -380,15 +294,6 @@ class TestRestoredDatabase:
         assert Subject.objects.get(id=ada).state == "erased"
         assert site.readable() == set()
         assert Replay.objects.count() == 1
-
-
-def killer(point: str, hits: list[str]) -> Callable[[str], None]:
-    def kill(reached: str) -> None:
-        if reached == point:
-            hits.append(reached)
-            raise Killed
-
-    return kill
 
 
 class TestRestoredKeyStore:
