@@ -43,7 +43,10 @@ class RequestView(View):
 
     def shown(self, row: SubjectRequest) -> Any:
         """A request with its decisions and the progress of its erasure."""
-        progress = erasure.progress(erasure_id=row.erasure_id)
+        return self.with_progress(row, erasure.progress(erasure_id=row.erasure_id))
+
+    def with_progress(self, row: SubjectRequest, progress: Any) -> Any:
+        """As `shown`, with the erasure's row at hand."""
         names = ("id", "kind", "state", "subject_id", "erasure_id", "ground", "channel",
                  "received_at", "due_on", "version")  # fmt: skip
         return shown(
@@ -99,7 +102,9 @@ class Requests(RequestView):
         """The controller's requests, oldest first."""
         after, limit = self.page(route=_ROUTE)
         rows = requests.listed(controller_id=self.controller_id, after=after, limit=limit)
-        return self.paged(rows, [self.shown(row) for row in rows], route=_ROUTE, limit=limit)
+        found = erasure.progress_many(row.erasure_id for row in rows)
+        items = [self.with_progress(row, found.get(row.erasure_id)) for row in rows]
+        return self.paged(rows, items, route=_ROUTE, limit=limit)
 
     @extend_schema(
         operation_id="receive_request",

@@ -1,5 +1,6 @@
 """The erasure that a released request starts: its fence, and how it stands."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -44,3 +45,9 @@ def was_cancelled(erasure_id: UUID) -> bool:
 def progress(*, erasure_id: UUID) -> Shredding | None:
     """The erasure's row with the time of each step, or None before the release."""
     return Shredding.objects.filter(erasure_id=erasure_id).first()
+
+
+def progress_many(erasure_ids: Iterable[UUID]) -> dict[UUID, Shredding]:
+    """As `progress` for each, by erasure id."""
+    rows = Shredding.objects.filter(erasure_id__any=list(erasure_ids))
+    return {row.erasure_id: row for row in rows}

@@ -14,6 +14,8 @@ from governance.domain.requests import RequestState, may_move
 from governance.errors import PersonNeeded, RoleMissing, SeparationOfDuties
 from governance.models import Decision, SubjectRequest
 from governance.services import erasure
+from vault.domain.states import ShreddingState
+from vault.models import Shredding
 
 
 class RequestNotFound(NotFound):
@@ -30,14 +32,16 @@ class NotInState(Conflict):
     text = "The state of the request does not allow this."
 
 
-def as_it_stands(request: SubjectRequest) -> SubjectRequest:
+def as_it_stands(request: SubjectRequest, found: Shredding | None = None) -> SubjectRequest:
     """A lock may have undone the fence meanwhile: then the request is blocked, not executing.
 
     The next release needs an erasure of its own, since the cancelled one stays on record.
+    `found` is the erasure's row where the caller has it.
     """
-    is_executing = request.state == RequestState.EXECUTING
-    if is_executing and erasure.was_cancelled(request.erasure_id):
-        request.state = SubjectRequest.State.BLOCKED
+    if request.state == RequestState.EXECUTING:
+        found = found or erasure.progress(erasure_id=request.erasure_id)
+        if found is not None and found.state == ShreddingState.CANCELLED:
+            request.state = SubjectRequest.State.BLOCKED
     return request
 
 

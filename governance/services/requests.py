@@ -131,12 +131,14 @@ def listed(*, controller_id: UUID, after: UUID | None, limit: int) -> list[Subje
     rows = SubjectRequest.objects.filter(controller_id=controller_id)
     if after is not None:
         rows = rows.filter(id__gt=after)
-    return [steps.as_it_stands(row) for row in rows.order_by("id")[:limit]]
+    page = list(rows.order_by("id").prefetch_related("decisions")[:limit])
+    found = erasure.progress_many(row.erasure_id for row in page)
+    return [steps.as_it_stands(row, found.get(row.erasure_id)) for row in page]
 
 
 def decisions(request: SubjectRequest) -> list[Decision]:
     """The acts of decision on the request, oldest first."""
-    return list(request.decisions.order_by("at", "id"))
+    return sorted(request.decisions.all(), key=lambda decision: (decision.at, decision.id))
 
 
 def draft(

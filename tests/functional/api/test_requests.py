@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from core.ids import PublicId
 from tests.functional.api.cast import Caller, Cast, Company, Study, reference, unknown
@@ -32,6 +34,28 @@ def released(cast: Cast, subject: str) -> Any:
         assert answer.status_code == 201, answer.content
         request = answer.json()
     return request
+
+
+def statements(caller: Caller, path: str) -> int:
+    """How many statements a read takes."""
+    with CaptureQueriesContext(connection) as captured:
+        assert caller.get(path).status_code == 200
+    return len(captured)
+
+
+class TestListRequests:
+    def test_takes_no_more_statements_for_more_requests(self, cast: Cast) -> None:
+        auditor = cast.clinic.person("auditor")
+        released(cast, cast.subject("ada"))
+        auditor.get("/requests")
+        one = statements(auditor, "/requests")
+        for name in ("bea", "cle", "dan"):
+            released(cast, cast.subject(name))
+
+        assert statements(auditor, "/requests") <= one
+        assert [len(item["decisions"]) for item in auditor.get("/requests").json()["items"]] == [
+            3, 3, 3, 3,
+        ]  # fmt: skip
 
 
 class TestReceiveRequest:
