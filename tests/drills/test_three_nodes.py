@@ -1,5 +1,7 @@
 """Restores of a real PostgreSQL and a real three-node Vault, each alone and both."""
 
+from uuid import UUID
+
 import pytest
 
 from tests.drills.conftest import RealSite
@@ -15,7 +17,7 @@ pytestmark = [pytest.mark.vault, pytest.mark.fault, pytest.mark.long]
 DESTROYED = {ShareState.DESTROYED}
 
 
-def share_of(site: RealSite, subject_id: object) -> ShareRef:
+def share_of(site: RealSite, subject_id: UUID) -> ShareRef:
     return keys.share_ref(KeyShare.objects.get(subject=subject_id))
 
 
