@@ -66,7 +66,11 @@ ALLOWED: dict[str, set[str]] = {
     "worker": WEB,
     STREAM: {"read-share", "open-purpose"},
     "eraser": {
-        "destroy-share", "read-metadata", "list-shares", "read-marker", "write-marker",
+        "destroy-share",
+        "read-metadata",
+        "list-shares",
+        "read-marker",
+        "write-marker",
         "sign-eraser",
     },
     "attester": {"read-metadata", "sign-attester", "read-marker"},

@@ -4,7 +4,7 @@ from uuid import UUID
 import pytest
 
 from accounts.models import User
-from core import failpoints
+from core import failpoints, ids
 from core.ids import PublicId
 from core.models import AuditEvent
 from tests.functional.api.cast import Cast, Company, Study, unknown
@@ -12,6 +12,8 @@ from tests.functional.api.test_requests import released
 from vault.models import ShredLock
 
 ON_ALL = {"scope": "controller", "ground": "art17-3-b"}
+
+NOBODYS = ids.format(PublicId.LOCK, UUID(int=1))
 
 
 def on(scope: str, scope_id: str) -> dict[str, str]:
@@ -67,7 +69,7 @@ class TestPlaceHold:
         assert not ShredLock.objects.exists()
         assert AuditEvent.objects.filter(action="governance.hold.refused").exists()
 
-    @pytest.mark.parametrize("path", ["/holds", f"/holds/{unknown(PublicId.LOCK)}/lifts"])
+    @pytest.mark.parametrize("path", ["/holds", f"/holds/{NOBODYS}/lifts"])
     def test_and_lift_are_done_by_people(self, clinic: Company, path: str) -> None:
         scopes = ("records:write", "records:read", "requests:write", "registry:write")
         program = clinic.program("source", scopes, "everything")
