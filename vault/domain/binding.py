@@ -7,6 +7,7 @@ from hashlib import sha256
 from uuid import UUID
 
 RECORD_TAG = b"lethe/record/v1\x00"
+_SEALED_REFERENCE = b"lethe/sealed-reference/v1\x00"
 _REFERENCE, _CONTENT = b"lethe/reference/v1", b"lethe/content/v1"
 TAG_BYTES = 16
 VERSION = struct.Struct(">Q")
@@ -29,6 +30,11 @@ def data_key_binding(controller: bytes, subject: bytes, category: bytes, data_ke
     The record's 16 bytes and its packed VERSION follow.
     """
     return RECORD_TAG + controller + subject + category + data_key
+
+
+def reference_binding(*, subject: UUID, data_key: UUID, record: UUID) -> bytes:
+    """Associated data of a record's sealed reference."""
+    return _SEALED_REFERENCE + subject.bytes + data_key.bytes + record.bytes
 
 
 def reference_tag(*, key: bytes, source: UUID, reference: str) -> bytes:

@@ -13,10 +13,14 @@ class SubjectState(StrEnum):
 
 
 class ShareState(StrEnum):
-    """PLANNED is committed before the key store is called; LIVE once it was read back."""
+    """PLANNED is committed before the key store is called; LIVE once it was read back.
+
+    SUCCESSOR is what PLANNED is, for the share that a re-key will put in the LIVE one's place.
+    """
 
     PLANNED = "planned"
     LIVE = "live"
+    SUCCESSOR = "successor"
     RETIRED = "retired"
     DESTROYED = "destroyed"
     ABSENT = "absent"
@@ -36,6 +40,25 @@ class ShreddingState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Scope(StrEnum):
+    """What a shredding destroys: a subject, one key group of it, or the key that a re-key left."""
+
+    SUBJECT = "subject"
+    GROUP = "group"
+    REKEY = "rekey"
+
+
+class RekeyState(StrEnum):
+    """Steps of a re-key, in order; each marker is written after its step is done."""
+
+    PLANNED = "planned"
+    CREATED = "created"
+    RESEALING = "resealing"
+    SWAPPED = "swapped"
+    DESTROYING = "destroying"
+    DONE = "done"
+
+
 SUBJECT_MOVES = MappingProxyType(
     {
         SubjectState.LIVE: frozenset({SubjectState.FENCED}),
@@ -48,8 +71,15 @@ SHARE_MOVES = MappingProxyType(
     {
         ShareState.PLANNED: frozenset({ShareState.LIVE, ShareState.RETIRED, ShareState.ABSENT}),
         ShareState.LIVE: frozenset({ShareState.RETIRED, ShareState.LOST}),
+        ShareState.SUCCESSOR: frozenset({ShareState.LIVE, ShareState.RETIRED, ShareState.LOST}),
         ShareState.RETIRED: frozenset(
-            {ShareState.LIVE, ShareState.DESTROYED, ShareState.ABSENT, ShareState.LOST}
+            {
+                ShareState.LIVE,
+                ShareState.SUCCESSOR,
+                ShareState.DESTROYED,
+                ShareState.ABSENT,
+                ShareState.LOST,
+            }
         ),
         ShareState.LOST: frozenset({ShareState.LIVE, ShareState.RETIRED, ShareState.DESTROYED}),
         ShareState.DESTROYED: frozenset[ShareState](),
@@ -70,12 +100,30 @@ SHREDDING_MOVES = MappingProxyType(
     }
 )
 
+REKEY_MOVES = MappingProxyType(
+    {
+        RekeyState.PLANNED: frozenset({RekeyState.CREATED}),
+        RekeyState.CREATED: frozenset({RekeyState.RESEALING}),
+        RekeyState.RESEALING: frozenset({RekeyState.SWAPPED}),
+        RekeyState.SWAPPED: frozenset({RekeyState.DESTROYING}),
+        RekeyState.DESTROYING: frozenset({RekeyState.SWAPPED, RekeyState.DONE}),
+        RekeyState.DONE: frozenset[RekeyState](),
+    }
+)
+
 #: States of a shredding that a lock can still stop.
 CANCELLABLE = frozenset({ShreddingState.FENCED, ShreddingState.DRAINED})
 
 
 class IllegalMove(Exception):
     """A state machine was asked for a move that its table does not have."""
+
+
+def require_rekey_move(old: str, new: RekeyState) -> None:
+    """Raise IllegalMove unless the table allows `old` to `new`."""
+    if new not in REKEY_MOVES[RekeyState(old)]:
+        message = f"a re-key cannot go from {old} to {new}"
+        raise IllegalMove(message)
 
 
 def require_shredding_move(old: str, new: ShreddingState) -> None:

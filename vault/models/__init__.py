@@ -2,6 +2,7 @@ from vault.models.gate import Destruction, GateLease, PendingEntry, Replay
 from vault.models.grants import Alias, CustodyGrant, DataKey, KeyGrant, PurposeKey
 from vault.models.prepared import PreparedSubject
 from vault.models.records import LookupTag, SealedOpening, SealedRecord, SuppressionTag
+from vault.models.rekeys import Rekey
 from vault.models.shredding import (
     DestructionAttestation,
     JournalHead,
@@ -26,6 +27,7 @@ __all__ = [
     "PendingEntry",
     "PreparedSubject",
     "PurposeKey",
+    "Rekey",
     "Removal",
     "Replay",
     "SealedOpening",

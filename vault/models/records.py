@@ -12,7 +12,10 @@ class SealedRecord(models.Model):
     """One version of one record, sealed under its category's data key.
 
     `reference_tag` is a MAC of the source's own reference under the data key, `content_mac` one
-    of the content: both are noise once the key is gone.
+    of the content: both are noise once the key is gone. `sealed_reference` is that reference,
+    sealed, so that a re-key can make the tag anew. While a re-key seals a version anew it has a
+    second row, which takes over the first one's `id` and place at the swap: `id` names the version
+    for ever, and the journal names by it what was removed.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -24,13 +27,16 @@ class SealedRecord(models.Model):
     data_key = models.ForeignKey(DataKey, on_delete=models.PROTECT)
     source_id = models.UUIDField()
     reference_tag = models.BinaryField()
+    sealed_reference = models.BinaryField(null=True)
     content_mac = models.BinaryField()
     ciphertext = models.BinaryField()
     created_at = models.DateTimeField()
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["record_id", "version"], name="one_row_per_version"),
+            models.UniqueConstraint(
+                fields=["record_id", "version", "data_key"], name="one_row_per_version_and_key"
+            ),
             models.UniqueConstraint(
                 fields=["data_key", "reference_tag"],
                 condition=Q(is_current=True),

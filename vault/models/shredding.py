@@ -3,7 +3,7 @@ import uuid
 from django.db import models
 from django.db.models import Q
 
-from vault.domain.states import ShreddingState
+from vault.domain.states import Scope, ShreddingState
 from vault.models import triggers
 from vault.models.subjects import KeyShare, Subject
 
@@ -42,12 +42,16 @@ class Shredding(models.Model):
 
     `subject` is cut when the erasure is swept; `counts` says how many rows of each kind were
     deleted. `held_at` stops a destruction that a restored database brought back, until a named
-    officer releases it.
+    officer releases it. Of any scope but `subject` it destroys shares of one `group` only, and the
+    subject lives on; `request` then says who asked for it, when, why, and what was removed.
     """
 
     erasure_id = models.UUIDField(primary_key=True)
     controller_id = models.UUIDField()
     subject = models.ForeignKey(Subject, on_delete=models.PROTECT, null=True)
+    scope = models.CharField(max_length=7, choices=[(s, s) for s in Scope], default=Scope.SUBJECT)
+    group = models.CharField(max_length=40, blank=True)
+    request = models.JSONField(default=dict)
     state = models.CharField(max_length=14, choices=[(s, s) for s in ShreddingState])
     fenced_at = models.DateTimeField()
     drain_until = models.DateTimeField()
@@ -68,7 +72,7 @@ class Shredding(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["subject"],
-                condition=~Q(state=ShreddingState.CANCELLED),
+                condition=~Q(state=ShreddingState.CANCELLED) & Q(scope=Scope.SUBJECT),
                 name="one_shredding_per_subject",
             )
         ]

@@ -39,6 +39,8 @@ class KeyShare(models.Model):
     """Where one group's key share of a subject lies; committed before the key store is called.
 
     `subject` is cut when the erasure is swept: the share stays, for who reads its destruction.
+    A re-key's new share is SUCCESSOR beside the LIVE one, which stays in use until they change
+    places in one commit; so there is one of each at most.
     """
 
     kid = models.UUIDField(primary_key=True)
@@ -57,7 +59,12 @@ class KeyShare(models.Model):
                 fields=["subject", "group"],
                 condition=Q(state__in=[ShareState.PLANNED, ShareState.LIVE]),
                 name="one_open_share_per_subject_and_group",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["subject", "group"],
+                condition=Q(state=ShareState.SUCCESSOR),
+                name="one_successor_per_subject_and_group",
+            ),
         ]
         triggers = [
             triggers.subject_live(),

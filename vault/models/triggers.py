@@ -19,7 +19,8 @@ _SUBJECT_LIVE = """
 """
 _SHARE_LIVE = """
     PERFORM 1 FROM vault_keyshare WHERE kid IN ({kids}) ORDER BY kid FOR SHARE;
-    IF EXISTS (SELECT 1 FROM vault_keyshare k WHERE k.kid IN ({kids}) AND k.state <> 'live') THEN
+    IF EXISTS (SELECT 1 FROM vault_keyshare k WHERE k.kid IN ({kids})
+               AND k.state NOT IN ({states})) THEN
         RAISE EXCEPTION 'late writer: key share is not live' USING ERRCODE = 'LT001';
     END IF;
 """
@@ -32,6 +33,7 @@ _ALIAS_CURRENT = """
         RAISE EXCEPTION 'late writer: ground or counter is not current' USING ERRCODE = 'LT001';
     END IF;
 """
+_LIVE, _LIVE_OR_NEXT = "'live'", "'live', 'successor'"
 _OWN_SHARE = "SELECT share_id FROM fresh"
 _DATA_KEY_SHARE = (
     "SELECT d.share_id FROM vault_datakey d WHERE d.id IN (SELECT data_key_id FROM fresh)"
@@ -55,19 +57,25 @@ def subject_live() -> pgtrigger.Trigger:
 
 
 def share_live() -> pgtrigger.Trigger:
-    """Rows naming a key share are inserted only while subject and share are live."""
-    return _on_insert(_SUBJECT_LIVE + _SHARE_LIVE.format(kids=_OWN_SHARE))
+    """Rows naming a key share are inserted only while it and the subject are live.
+
+    A share that a re-key will put in the place of the live one counts as live here, so that rows
+    can be sealed for it beforehand; a grant for it cannot be inserted.
+    """
+    share_live_or_next = _SHARE_LIVE.format(kids=_OWN_SHARE, states=_LIVE_OR_NEXT)
+    return _on_insert(_SUBJECT_LIVE + share_live_or_next)
 
 
 def data_key_live() -> pgtrigger.Trigger:
-    """Rows naming a data key are inserted only while subject and the key's share are live."""
-    return _on_insert(_SUBJECT_LIVE + _SHARE_LIVE.format(kids=_DATA_KEY_SHARE))
+    """As `share_live` for rows naming a data key."""
+    share_live_or_next = _SHARE_LIVE.format(kids=_DATA_KEY_SHARE, states=_LIVE_OR_NEXT)
+    return _on_insert(_SUBJECT_LIVE + share_live_or_next)
 
 
 def ground_current() -> pgtrigger.Trigger:
     """A grant is inserted only with the alias's current ground and counter."""
-    body = _SUBJECT_LIVE + _SHARE_LIVE.format(kids=_OWN_SHARE) + _ALIAS_CURRENT
-    return _on_insert(body)
+    share_live = _SHARE_LIVE.format(kids=_OWN_SHARE, states=_LIVE)
+    return _on_insert(_SUBJECT_LIVE + share_live + _ALIAS_CURRENT)
 
 
 def not_back(*finals: str) -> pgtrigger.Trigger:
@@ -135,7 +143,8 @@ def fence_holds() -> pgtrigger.Trigger:
         operation=pgtrigger.Update,
         func="""
     IF OLD.state = 'fenced' AND NEW.state = 'live' AND EXISTS (
-        SELECT 1 FROM vault_shredding d WHERE d.subject_id = OLD.id AND d.state <> 'cancelled')
+        SELECT 1 FROM vault_shredding d WHERE d.subject_id = OLD.id AND d.state <> 'cancelled'
+          AND d.scope = 'subject')
     THEN
         RAISE EXCEPTION 'illegal move: an erasure is running' USING ERRCODE = 'LT002';
     END IF;
@@ -144,27 +153,31 @@ def fence_holds() -> pgtrigger.Trigger:
     )
 
 
+#: SQL with three places: a subject's id, a shredding's scope, and its group. Locks that cover it.
 SHRED_BLOCKED = """
-    SELECT 1 FROM vault_shredlock l JOIN vault_subject s ON s.id = NEW.subject_id
+    SELECT 1 FROM vault_shredlock l JOIN vault_subject s ON s.id = {subject}
     WHERE l.lifted_at IS NULL AND l.controller_id = s.controller_id AND (
         (l.scope = 'subject' AND l.scope_id = s.id)
         OR (l.scope = 'controller' AND l.scope_id = s.controller_id)
         OR (l.scope = 'category' AND EXISTS (
-            SELECT 1 FROM vault_datakey d WHERE d.subject_id = s.id AND d.category_id = l.scope_id))
+            SELECT 1 FROM vault_datakey d JOIN vault_keyshare k ON k.kid = d.share_id
+            WHERE d.subject_id = s.id AND d.category_id = l.scope_id
+              AND ({scope} = 'subject' OR k."group" = {group})))
         OR (l.scope = 'purpose' AND EXISTS (
             SELECT 1 FROM vault_alias a WHERE a.subject_id = s.id AND a.purpose_id = l.scope_id)))
 """
 
 
 def shred_lock() -> pgtrigger.Trigger:
-    """No shredding begins or is ordered while a lock covers its subject."""
+    """No shredding begins or is ordered while a lock covers what it destroys."""
+    blocked = SHRED_BLOCKED.format(subject="NEW.subject_id", scope="NEW.scope", group='NEW."group"')
     return pgtrigger.Trigger(
         name="shred_lock",
         when=pgtrigger.Before,
         operation=pgtrigger.Insert | pgtrigger.Update,
         func=f"""
     IF (TG_OP = 'INSERT' OR (NEW.state = 'ordered' AND OLD.state <> 'ordered'))
-       AND EXISTS ({SHRED_BLOCKED}) THEN
+       AND EXISTS ({blocked}) THEN
         RAISE EXCEPTION 'a lock forbids this shredding' USING ERRCODE = 'LT003';
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.state = 'cancelled'

@@ -11,7 +11,7 @@ from core.canonical import instant
 from core.unit_of_work import no_open_transaction, unit_of_work
 from vault import runtime
 from vault.domain.binding import share_digest
-from vault.domain.states import ShreddingState
+from vault.domain.states import Scope, ShreddingState
 from vault.errors import KeyStillAlive
 from vault.models import DestructionAttestation, KeyShare, Shredding
 from vault.ports import DestructionReading, ShareState
@@ -64,8 +64,10 @@ def _body(shredding: Shredding, readings: Sequence[DestructionReading]) -> dict[
     steps = ("fenced", "drained", "ordered", "keys_destroyed", "swept", "verified")
     times = {f"{step}_at": instant(getattr(shredding, f"{step}_at")) for step in steps}
     times["destroyed_at"] = times.pop("keys_destroyed_at")
+    part = {"scope": shredding.scope, "group": shredding.group, "request": shredding.request}
     return {
         **times,
+        **(part if shredding.scope != Scope.SUBJECT else {}),
         "open_leases": shredding.open_leases,
         "nodes": sorted({reading.node for reading in readings}),
         "shares": [

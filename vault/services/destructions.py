@@ -7,6 +7,7 @@ from uuid import UUID
 
 from core.unit_of_work import requires_unit_of_work
 from vault.domain.journal import MAX_KIDS
+from vault.domain.states import Scope
 from vault.models import LookupTag, Shredding, ShreddingShare
 from vault.services import journal
 
@@ -15,7 +16,8 @@ from vault.services import journal
 def intend(rows: Sequence[Shredding], *, now: datetime) -> None:
     """Announce the destruction of every share of `rows`, with the tags that must stay suppressed.
 
-    As few entries as the journal's limits allow: one for a batch of one controller.
+    No tags of a subject that lives on, of which one key group ends. As few entries as the
+    journal's limits allow: one for a batch of one controller.
     """
     kids = _kids(rows)
     tags = _tags(rows)
@@ -23,14 +25,17 @@ def intend(rows: Sequence[Shredding], *, now: datetime) -> None:
     for row in rows:
         mine = kids.get(row.erasure_id, [])
         for start in range(0, max(1, len(mine)), MAX_KIDS):
-            by_controller[row.controller_id].append(
-                {
-                    "erasure_id": str(row.erasure_id),
-                    "scope": "subject",
-                    "kids": mine[start : start + MAX_KIDS],
-                    "tags": tags.get(row.subject_id, []) if row.subject_id and not start else [],
-                }
-            )
+            item: dict[str, object] = {
+                "erasure_id": str(row.erasure_id),
+                "scope": row.scope,
+                "kids": mine[start : start + MAX_KIDS],
+                "tags": [],
+            }
+            if row.scope != Scope.SUBJECT:
+                item["group"] = row.group
+            elif row.subject_id and not start:
+                item["tags"] = tags.get(row.subject_id, [])
+            by_controller[row.controller_id].append(item)
     for controller_id, items in by_controller.items():
         journal.intend_many(
             kind="destruction",
@@ -52,7 +57,8 @@ def _kids(rows: Iterable[Shredding]) -> dict[UUID, list[str]]:
 
 def _tags(rows: Iterable[Shredding]) -> dict[UUID, list[dict[str, str]]]:
     found: dict[UUID, list[dict[str, str]]] = defaultdict(list)
-    tags = LookupTag.objects.filter(subject__in=[row.subject_id for row in rows if row.subject_id])
+    whole = [row.subject_id for row in rows if row.subject_id and row.scope == Scope.SUBJECT]
+    tags = LookupTag.objects.filter(subject__in=whole)
     for tag in tags.order_by("kind", "suppression"):
         found[tag.subject_id].append(
             {

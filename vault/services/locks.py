@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Exists, OuterRef, Q
 
 from core import audit
 from core.actors import Actor
@@ -16,11 +17,20 @@ from core.canonical import instant
 from core.errors import NotFound
 from core.ids import new_time_ordered
 from core.unit_of_work import requires_unit_of_work
-from vault.domain.states import CANCELLABLE, ShareState, ShreddingState, SubjectState
+from vault.domain.states import (
+    CANCELLABLE,
+    RekeyState,
+    Scope,
+    ShareState,
+    ShreddingState,
+    SubjectState,
+)
 from vault.errors import TooLate
-from vault.models import Alias, DataKey, KeyShare, Shredding, ShredLock, Subject
+from vault.models import Alias, DataKey, KeyShare, Rekey, Shredding, ShredLock, Subject
 from vault.models.triggers import SHRED_BLOCKED
 from vault.services import journal
+
+_RUNNING = (*CANCELLABLE, ShreddingState.ORDERED, ShreddingState.KEYS_DESTROYED)
 
 
 class LockNotFound(NotFound):
@@ -62,13 +72,15 @@ def place(
     """Forbid destruction within `scope` from now on; cancels erasures not yet ordered.
 
     `ground` is a code, never free text. Raises TooLate for a subject whose destruction has been
-    ordered; the caller records that refusal.
+    ordered; the caller records that refusal. Of a subject of which only one key group's
+    destruction has been ordered the rest is locked.
     """
     serialize(controller_id, exclusive=True)
     running = list(_running(controller_id, scope, scope_id))
     late = [shredding for shredding in running if shredding.state not in CANCELLABLE]
-    if late and scope == ShredLock.Scope.SUBJECT:
-        raise TooLate(erasure_id=str(late[0].erasure_id))
+    ending = [shredding for shredding in late if shredding.scope == Scope.SUBJECT]
+    if ending and scope == ShredLock.Scope.SUBJECT:
+        raise TooLate(erasure_id=str(ending[0].erasure_id))
     lock = ShredLock.objects.create(
         id=new_time_ordered(),
         controller_id=controller_id,
@@ -115,14 +127,15 @@ def _announce(lock: ShredLock) -> None:
 
 
 def _running(controller_id: UUID, scope: ShredLock.Scope, scope_id: UUID) -> Sequence[Shredding]:
-    rows = Shredding.objects.filter(controller_id=controller_id, subject__isnull=False).exclude(
-        state=ShreddingState.CANCELLED
+    rows = Shredding.objects.filter(
+        controller_id=controller_id, subject__isnull=False, state__in=_RUNNING
     )
     if scope == ShredLock.Scope.SUBJECT:
         rows = rows.filter(subject_id=scope_id)
     elif scope == ShredLock.Scope.CATEGORY:
-        covered = DataKey.objects.filter(category_id=scope_id).values("subject_id")
-        rows = rows.filter(subject__in=covered)
+        keys = DataKey.objects.filter(category_id=scope_id, subject=OuterRef("subject"))
+        of_group = keys.filter(share__group=OuterRef("group"))
+        rows = rows.filter(Q(Exists(keys), scope=Scope.SUBJECT) | Q(Exists(of_group)))
     elif scope == ShredLock.Scope.PURPOSE:
         granted = Alias.objects.filter(purpose_id=scope_id).values("subject_id")
         rows = rows.filter(subject__in=granted)
@@ -159,27 +172,30 @@ def lift(*, controller_id: UUID, lock_id: UUID, actor: Actor, now: datetime) -> 
     return lock
 
 
-def blocking(*, subject_id: UUID) -> list[ShredLock]:
-    """Locks in force that cover the subject, by the same rule as the trigger."""
-    query = SHRED_BLOCKED.replace("SELECT 1", "SELECT l.*").replace("NEW.subject_id", "%s")
-    return list(ShredLock.objects.raw(query, [subject_id]))
-
-
-def blocked(*, subject_ids: Sequence[UUID]) -> dict[UUID, ShredLock]:
-    """As `blocking` for many: subject to one lock that covers it."""
-    query = SHRED_BLOCKED.replace("SELECT 1", "SELECT s.id, l.id").replace(
-        "s.id = NEW.subject_id", "s.id = ANY(%s)"
+def blocking(*, subject_id: UUID, group: str | None = None) -> list[ShredLock]:
+    """Locks in force that cover the subject, or one key group of it, by the trigger's rule."""
+    query = SHRED_BLOCKED.format(subject="%s", scope="%s", group="%s")
+    scope = Scope.SUBJECT if group is None else Scope.GROUP
+    return list(
+        ShredLock.objects.raw(
+            query.replace("SELECT 1 FROM vault_shredlock", "SELECT l.* FROM vault_shredlock"),
+            [subject_id, scope.value, group or ""],
+        )
     )
+
+
+def blocked(*, erasure_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the shreddings that a lock in force forbids, by the same rule."""
+    covered = SHRED_BLOCKED.format(subject="r.subject_id", scope="r.scope", group='r."group"')
+    query = f"SELECT r.erasure_id FROM vault_shredding r WHERE r.erasure_id = ANY(%s) AND EXISTS ({covered})"  # noqa: E501, S608 - constants only
     with connection.cursor() as cursor:
-        cursor.execute(query, [list(subject_ids)])
-        covered: dict[UUID, UUID] = dict(cursor.fetchall())
-    found = ShredLock.objects.in_bulk(list(covered.values()))
-    return {subject_id: found[lock_id] for subject_id, lock_id in covered.items()}
+        cursor.execute(query, [list(erasure_ids)])
+        return {erasure_id for (erasure_id,) in cursor.fetchall()}
 
 
 @requires_unit_of_work
 def cancel(*, erasure_id: UUID, actor: Actor, now: datetime) -> None:
-    """Undo a fence: the subject and its shares are live again. Raises TooLate once ordered."""
+    """Undo a fence: the subject and its shares are as before. Raises TooLate once ordered."""
     shredding = Shredding.objects.get(erasure_id=erasure_id)
     if shredding.subject_id is None:
         raise TooLate(erasure_id=str(erasure_id))
@@ -191,14 +207,32 @@ def cancel(*, erasure_id: UUID, actor: Actor, now: datetime) -> None:
         raise TooLate(erasure_id=str(erasure_id))
     shredding.state, shredding.cancelled_at = ShreddingState.CANCELLED, now
     shredding.save(update_fields=["state", "cancelled_at"])
-    Subject.objects.filter(id=shredding.subject_id).update(state=SubjectState.LIVE, erasure_id=None)
-    KeyShare.objects.filter(
-        shreddingshare__shredding=shredding, shreddingshare__was_live=True
-    ).update(state=ShareState.LIVE, retired_at=None)
+    if shredding.scope == Scope.SUBJECT:
+        live_again = {"state": SubjectState.LIVE, "erasure_id": None}
+        Subject.objects.filter(id=shredding.subject_id).update(**live_again)
+    _put_back(shredding)
     audit.record(
         action="vault.shredding.cancelled",
         actor=actor,
         controller_id=shredding.controller_id,
         now=now,
         erasure_id=erasure_id,
+    )
+
+
+@requires_unit_of_work
+def _put_back(shredding: Shredding) -> None:
+    """The shares as they were before the fence; re-keys go on from where they stood."""
+    shares = KeyShare.objects.filter(shreddingshare__shredding=shredding, state=ShareState.RETIRED)
+    was_live = shares.filter(shreddingshare__shredding=shredding, shreddingshare__was_live=True)
+    kids = list(was_live.values_list("kid", flat=True))
+    KeyShare.objects.filter(kid__in=kids).update(state=ShareState.LIVE, retired_at=None)
+    to_come = Rekey.objects.filter(
+        subject=shredding.subject_id,
+        state__in=[RekeyState.PLANNED, RekeyState.CREATED, RekeyState.RESEALING],
+    )
+    kids = list(shares.filter(kid__in=to_come.values("new_share")).values_list("kid", flat=True))
+    KeyShare.objects.filter(kid__in=kids).update(state=ShareState.SUCCESSOR, retired_at=None)
+    Rekey.objects.filter(erasure_id=shredding.erasure_id, state=RekeyState.DESTROYING).update(
+        state=RekeyState.SWAPPED
     )

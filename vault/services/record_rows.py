@@ -27,6 +27,7 @@ COLUMNS: Final = {
     "data_key_id": "uuid",
     "source_id": "uuid",
     "reference_tag": "bytea",
+    "sealed_reference": "bytea",
     "content_mac": "bytea",
     "ciphertext": "bytea",
     "created_at": "timestamptz",
@@ -45,6 +46,7 @@ class Row(NamedTuple):
     data_key_id: UUID
     source_id: UUID
     reference_tag: bytes
+    sealed_reference: bytes | None
     content_mac: bytes
     ciphertext: bytes
     created_at: datetime

@@ -200,6 +200,7 @@ class _Plan:
             key.data_key_id,
             draft.source_id,
             tag,
+            _sealed_reference(draft, key, new.record_id),
             new.content_mac,
             seal(key=key.key, binding=bound, document=draft.document),
             self.now,
@@ -214,3 +215,10 @@ class _Plan:
 
     def write(self) -> None:
         record_rows.write(self.rows.values(), superseded=self.superseded)
+
+
+def _sealed_reference(draft: RecordDraft, key: OpenKey, record_id: UUID) -> bytes:
+    bound = binding.reference_binding(
+        subject=draft.subject_id, data_key=key.data_key_id, record=record_id
+    )
+    return seal(key=key.key, binding=bound, document=draft.reference.encode())

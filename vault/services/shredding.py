@@ -17,6 +17,7 @@ from core.actors import Actor, process_actor
 from core.errors import NotFound
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault.domain.states import (
+    CANCELLABLE,
     ShareState,
     ShreddingState,
     SubjectState,
@@ -74,6 +75,7 @@ def fence(
     controller_id = lock_subject(subject_id).controller_id
     for lock in locks.blocking(subject_id=subject_id):
         raise ShredBlocked(ground=lock.ground, lock=str(lock.id))
+    _supersede(subject_id, actor=actor, now=now)
     shredding = Shredding.objects.create(
         erasure_id=erasure_id,
         controller_id=controller_id,
@@ -102,6 +104,14 @@ def fence(
     )
     note("fenced", [shredding], now=now, actor=actor)
     return shredding
+
+
+@requires_unit_of_work
+def _supersede(subject_id: UUID, *, actor: Actor, now: datetime) -> None:
+    """Take back what has begun for one key group: the erasure destroys all of them."""
+    begun = Shredding.objects.filter(subject_id=subject_id, state__in=list(CANCELLABLE))
+    for erasure_id in begun.values_list("erasure_id", flat=True):
+        locks.cancel(erasure_id=erasure_id, actor=actor, now=now)
 
 
 @requires_unit_of_work
@@ -196,8 +206,8 @@ def order(*, erasure_ids: Sequence[UUID], now: datetime) -> None:
         subject_ids = [row.subject_id for row in of_batch if row.subject_id is not None]
         serialize(subject_ids)
         list(Subject.objects.select_for_update().filter(id__in=subject_ids).order_by("id"))
-        blocked = locks.blocked(subject_ids=subject_ids)
+        blocked = locks.blocked(erasure_ids=erasure_ids)
         rows = locked(erasure_ids, ShreddingState.DRAINED)
-        free = [row for row in rows if row.subject_id is not None and row.subject_id not in blocked]
+        free = [row for row in rows if row.subject_id is not None and row.erasure_id not in blocked]
         move(free, ShreddingState.ORDERED, now=now)
         destructions.intend(free, now=now)

@@ -13,7 +13,7 @@ from django.db.models.functions import TruncMonth
 from core import effect_batches, failpoints
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
-from vault.domain.states import ShreddingState, SubjectState
+from vault.domain.states import Scope, ShreddingState, SubjectState
 from vault.models import (
     Alias,
     CustodyGrant,
@@ -21,6 +21,7 @@ from vault.models import (
     KeyGrant,
     KeyShare,
     LookupTag,
+    Rekey,
     Removal,
     SealedOpening,
     SealedRecord,
@@ -30,7 +31,7 @@ from vault.models import (
     SuppressionTag,
 )
 from vault.ports import Swept
-from vault.services import removals, shredding
+from vault.services import group_shredding, removals, shredding
 
 
 @no_open_transaction
@@ -40,7 +41,10 @@ def sweep(*, erasure_ids: Sequence[UUID], now: datetime) -> None:
         rows = shredding.locked(erasure_ids, ShreddingState.KEYS_DESTROYED)
         if not rows:
             return
-        swept = _people(rows)
+        of_groups = group_shredding.sweep(
+            [row for row in rows if row.scope != Scope.SUBJECT], now=now
+        )
+        swept = _people([row for row in rows if row.scope == Scope.SUBJECT])
         subject_ids = [one.subject_id for one in swept]
         _keep_removals(subject_ids, now=now)
         _keep_suppressions({one.subject_id: one.erasure_id for one in swept}, now=now)
@@ -48,9 +52,11 @@ def sweep(*, erasure_ids: Sequence[UUID], now: datetime) -> None:
         for participant in runtime.participants():
             participant.swept(erasures=swept)
         _cut(subject_ids)
-        of = {one.erasure_id: counts[one.subject_id] for one in swept}
+        of = of_groups | {one.erasure_id: counts[one.subject_id] for one in swept}
         for row in rows:
-            row.subject, row.counts = None, of[row.erasure_id]
+            row.counts = of.get(row.erasure_id, {})
+            if row.scope == Scope.SUBJECT:
+                row.subject = None
         effect_batches.enqueue_many(
             kind="vault.attest",
             items=((str(row.erasure_id), {"erasure_id": str(row.erasure_id)}) for row in rows),
@@ -84,6 +90,7 @@ def _cut(subject_ids: Sequence[UUID]) -> None:
     created = subjects.annotate(month=TruncMonth("created_at"))
     for subject_id, month in created.values_list("id", "month"):
         months[month].append(subject_id)
+    Rekey.objects.filter(subject__in=subject_ids).delete()
     Shredding.objects.filter(subject__in=subject_ids).update(subject=None)
     ShredLock.objects.filter(scope=ShredLock.Scope.SUBJECT, scope_id__in=subject_ids).delete()
     for month, of_month in months.items():

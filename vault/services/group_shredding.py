@@ -1,0 +1,112 @@
+"""What differs when one key group of a subject is destroyed and the subject lives on.
+
+Fence and sweep go by shares here, never by subject; all steps between are those of any erasure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from core import effects
+from core.actors import Actor
+from core.unit_of_work import requires_unit_of_work
+from vault.domain.states import RekeyState, Scope, ShareState, ShreddingState
+from vault.errors import ShredBlocked
+from vault.models import (
+    CustodyGrant,
+    DataKey,
+    KeyGrant,
+    KeyShare,
+    Rekey,
+    SealedRecord,
+    Shredding,
+    ShreddingShare,
+)
+from vault.services import locks, shredding
+from vault.services.grants import lock_subject
+
+_GONE = (ShareState.DESTROYED, ShareState.ABSENT)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a subject is to end, and why: `request` is what a certificate says of that."""
+
+    subject_id: UUID
+    scope: Scope
+    group: str
+    request: Mapping[str, Any]
+    open_leases: int = 0
+
+
+@requires_unit_of_work
+def fence(
+    part: Part, *, shares: QuerySet[KeyShare], erasure_id: UUID, actor: Actor, now: datetime
+) -> Shredding:
+    """Stop all use of those of `shares` with this commit, and enqueue their destruction.
+
+    Raises SubjectNotFound, SubjectErased, ShredBlocked (with the ground of one lock).
+    """
+    shredding.serialize([part.subject_id])
+    controller_id = lock_subject(part.subject_id).controller_id
+    for lock in locks.blocking(subject_id=part.subject_id, group=part.group):
+        raise ShredBlocked(ground=lock.ground, lock=str(lock.id))
+    row = Shredding.objects.create(
+        erasure_id=erasure_id,
+        controller_id=controller_id,
+        subject_id=part.subject_id,
+        scope=part.scope,
+        group=part.group,
+        request=dict(part.request),
+        state=ShreddingState.FENCED,
+        fenced_at=now,
+        drain_until=now + shredding.drain_time(),
+        open_leases=part.open_leases,
+    )
+    _retire(row, shares, now=now)
+    effects.enqueue(
+        kind="vault.shred",
+        key=str(erasure_id),
+        payload={"erasure_id": str(erasure_id)},
+        now=now,
+        not_before=row.drain_until,
+    )
+    shredding.note("fenced", [row], now=now, actor=actor)
+    return row
+
+
+@requires_unit_of_work
+def _retire(row: Shredding, shares: QuerySet[KeyShare], *, now: datetime) -> None:
+    of_group = shares.filter(subject=row.subject, group=row.group)
+    concerned = list(of_group.exclude(state__in=_GONE))
+    ShreddingShare.objects.bulk_create(
+        ShreddingShare(shredding=row, share=share, was_live=share.state == ShareState.LIVE)
+        for share in concerned
+    )
+    fenced = KeyShare.objects.filter(kid__in=[share.kid for share in concerned])
+    fenced.exclude(state=ShareState.RETIRED).update(state=ShareState.RETIRED, retired_at=now)
+
+
+@requires_unit_of_work
+def sweep(rows: Sequence[Shredding], *, now: datetime) -> dict[UUID, dict[str, int]]:
+    """Delete what the destroyed shares protected; how many rows of each kind, by erasure."""
+    counts = {row.erasure_id: _delete(row) for row in rows}
+    Rekey.objects.filter(erasure_id__in=counts, state=RekeyState.DESTROYING).update(
+        state=RekeyState.DONE, done_at=now
+    )
+    return counts
+
+
+def _delete(row: Shredding) -> dict[str, int]:
+    kids = list(ShreddingShare.objects.filter(shredding=row).values_list("share_id", flat=True))
+    held = {
+        "records": SealedRecord.objects.filter(data_key__share__in=kids),
+        "grants": KeyGrant.objects.filter(share__in=kids),
+        "custody_grants": CustodyGrant.objects.filter(data_key__share__in=kids),
+        "data_keys": DataKey.objects.filter(share__in=kids),
+    }
+    return {kind: rows.delete()[0] for kind, rows in held.items()}
