@@ -6,7 +6,7 @@ was restored, exchanged or damaged, and the journal stays closed until a person 
 """
 
 import errno
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -85,8 +85,13 @@ def found(
             volumes.append(Volume(path, segment_bytes=1))
             if journal_copy.files(path) or journal_summary.files(path):
                 raise JournalUnavailable("A journal is already there.")
-        for volume in volumes:
-            volume.append(entry.line(), sequence=0)
+        try:
+            for volume in volumes:
+                volume.append(entry.line(), sequence=0)
+        except OSError:
+            for volume in volumes:
+                volume.rewind((None, 0))
+            raise
     except (OSError, InvalidEntryError):
         raise JournalUnavailable("The journal's directories cannot be written.") from None
     finally:
@@ -236,7 +241,10 @@ class DirectoryJournal:
         try:
             self._write_once(lines, sequence)
         except OSError as error:
-            if error.errno not in _FULL or not self._each(Volume.release_reserve):
+            if error.errno not in _FULL:
+                raise
+            released = [volume.release_reserve() for volume in self._volumes]
+            if not any(released):
                 raise
             # The space was held back for this: an erasure must not wait for a bigger disk.
             self._report("reserve-used", 0, sequence)
@@ -261,9 +269,6 @@ class DirectoryJournal:
         for volume, position in zip(self._volumes, self._dirty, strict=True):
             volume.rewind(position)
         self._dirty = None
-
-    def _each(self, act: Callable[[Volume], bool]) -> bool:
-        return any([act(volume) for volume in self._volumes])  # noqa: C419  all of them, always
 
     def _report(self, what: str, volume: int, sequence: int) -> None:
         self.repairs.append(Repair(what, volume, sequence))

@@ -52,6 +52,28 @@ class TestFound:
 
         assert places.files(places.primary) == before
 
+    @pytest.mark.parametrize("call", ["write", "fsync"])
+    def test_leaves_nothing_when_a_mirror_fails(
+        self, tmp_path: Path, failing: Callable[[str, int, int], None], call: str
+    ) -> None:
+        failing(call, {"write": 2, "fsync": 3}[call], errno.EIO)
+        with pytest.raises(JournalUnavailable):
+            Places(tmp_path)
+
+        assert Places(tmp_path).fill(1).sequence == 1
+
+    def test_goes_on_from_the_ordinal_of_the_journal_before(self, tmp_path: Path) -> None:
+        follows: dict[str, object] = {
+            "previous": {"journal_id": ID, "sequence": 41, "hash": "ab" * 32},
+            "operators": ["psn_1", "psn_2"],
+            "barred_before": "2026-03-09T10:00:00.000000Z",
+        }
+        directory_journal.found(tmp_path, now=AT, journal_id=UUID(int=2), ordinal=7, body=follows)
+
+        with directory_journal.DirectoryJournal(tmp_path) as journal:
+            assert append(journal).ordinal == 8
+            assert next(iter(journal.entries())).body == follows
+
 
 class TestAppend:
     def test_writes_the_same_bytes_to_every_volume(self, places: Places) -> None:
