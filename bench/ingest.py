@@ -202,6 +202,17 @@ def _row(cast: Cast, key: Any, marker: Any) -> Any:
     sealed = seal(key=b"k" * 32, binding=b"b" * 104, document=b"d" * 1000)
     tag = os.urandom(16)
     return Row(
-        uuid4(), uuid4(), 1, True, subject, cast.category_id, data_key, marker, tag, tag, sealed,
-        _AT,
-    )  # fmt: skip
+        uuid4(),
+        uuid4(),
+        1,
+        is_current=True,
+        subject_id=subject,
+        category_id=cast.category_id,
+        data_key_id=data_key,
+        source_id=marker,
+        reference_tag=tag,
+        content_mac=tag,
+        ciphertext=sealed,
+        created_at=_AT,
+        sealed_reference=os.urandom(49),
+    )

