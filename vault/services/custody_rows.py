@@ -8,13 +8,13 @@ from uuid import UUID
 from django.db import connection
 
 from vault.domain.states import ShareState, SubjectState
-from vault.errors import RestoreReplayRequired, SubjectErased, SubjectNotFound
+from vault.errors import KeyLost, RestoreReplayRequired, SubjectErased, SubjectNotFound
 from vault.ports import GrantToOpen, ShareRef
 from vault.services import gate, keys
 
 
 class CustodyRow(NamedTuple):
-    """A current record, named as in its model; `grant` is None once its share is not live."""
+    """A current record, named as in its model; `grant` is None when it has none for custody."""
 
     record_id: UUID
     category_id: UUID
@@ -50,7 +50,8 @@ def select(
 ) -> list[CustodyRow]:
     """The subject's current records, by id; None reads all categories, all sources.
 
-    Raises RestoreReplayRequired, SubjectNotFound, SubjectErased.
+    Without those of a key group that is being destroyed. Raises RestoreReplayRequired,
+    SubjectNotFound, SubjectErased, KeyLost.
     """
     parameters = {
         "subject": subject_id,
@@ -69,17 +70,19 @@ def select(
         raise RestoreReplayRequired
     if state != SubjectState.LIVE:
         raise SubjectErased
+    if any(row[9] == ShareState.LOST for row in rows):
+        raise KeyLost
     return [
-        CustodyRow._make((*row[2:9], _grant(controller_id, *row[9:])))
+        CustodyRow._make((*row[2:9], _grant(controller_id, *row[10:])))
         for row in rows
-        if row[2] is not None
+        if row[9] == ShareState.LIVE
     ]
 
 
 def _grant(
-    controller_id: UUID, state: str, kid: UUID, cluster: str, wrapped: bytes | None
+    controller_id: UUID, kid: UUID, cluster: str, wrapped: bytes | None
 ) -> GrantToOpen | None:
-    if state != ShareState.LIVE or wrapped is None:
+    if wrapped is None:
         return None
     share = ShareRef(kid.bytes, controller_id, cluster)
     return GrantToOpen(share, keys.CUSTODY, bytes(wrapped))

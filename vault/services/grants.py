@@ -16,6 +16,7 @@ from django.db import connection
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
 from vault.domain.states import ShareState
+from vault.errors import CustodianUnavailable
 from vault.models import Alias, KeyGrant, KeyShare, Subject
 from vault.ports import GrantFailure, GrantToMake
 from vault.services import gate, keys, purpose_keys
@@ -87,8 +88,20 @@ def issue(
     Creates data keys that do not exist yet, so that consent may come before the first record.
     Grants that exist are left. Raises CustodianUnavailable; the call may be repeated.
     """
-    if not grounds or not categories:
-        return IssueReport(0, 0)
+    issued = stale = 0
+    for _ in range(keys.ROUNDS):
+        if not grounds or not categories:
+            return IssueReport(issued, stale)
+        done, moved = _issue(grounds, categories, now=now)
+        issued, stale = issued + done.issued, stale + done.stale
+        grounds = [ground for ground in grounds if ground.subject_id in moved]
+    raise CustodianUnavailable  # keys that are replaced again and again; the caller may repeat
+
+
+def _issue(
+    grounds: Sequence[Ground], categories: Sequence[CategoryRef], *, now: datetime
+) -> tuple[IssueReport, set[UUID]]:
+    """One round, and the subjects of which a re-key has replaced a key meanwhile."""
     (purpose_id,) = {ground.purpose_id for ground in grounds}
     wrapping_key = purpose_keys.wrapping_key(purpose_id)
     wanted = [
@@ -135,8 +148,11 @@ def _without_grant(wanted: Sequence[keys.Want], purpose_id: UUID) -> list[keys.W
 _Draft: TypeAlias = tuple[Ground, keys.Want, keys.OpenKey, bytes]
 
 
-def _insert(drafts: Sequence[_Draft]) -> IssueReport:
-    """Insert grants whose subject, share and ground are still current under lock."""
+def _insert(drafts: Sequence[_Draft]) -> tuple[IssueReport, set[UUID]]:
+    """Insert grants whose subject, share and ground are still current under lock.
+
+    Those of which only the share is not are counted nowhere: their subjects are answered.
+    """
     with unit_of_work():
         gate.require_open()
         subjects = set(
@@ -154,15 +170,18 @@ def _insert(drafts: Sequence[_Draft]) -> IssueReport:
             Alias.objects.filter(id__any={ground.alias_id for ground, _, _, _ in drafts})
             .values_list("id", "ground", "counter")
         )  # fmt: skip
-        kept = [
+        current = [
             draft
             for draft in drafts
             if draft[1].subject_id in subjects
-            and UUID(bytes=draft[2].share.kid) in shares
             and (draft[0].alias_id, draft[0].ground, draft[0].counter) in aliases
         ]
+        kept = [draft for draft in current if UUID(bytes=draft[2].share.kid) in shares]
         _write(kept)
-    return IssueReport(len(kept), len(drafts) - len(kept))
+    moved = {
+        want.subject_id for _, want, key, _ in current if UUID(bytes=key.share.kid) not in shares
+    }
+    return IssueReport(len(kept), len(drafts) - len(current)), moved
 
 
 @requires_unit_of_work

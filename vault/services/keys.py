@@ -23,7 +23,8 @@ from vault.ports import ShareState as StoreState
 from vault.services import gate, key_cache
 
 CUSTODY = "custody"
-_ROUNDS = 4
+#: How often keys are opened anew when others have replaced them meanwhile.
+ROUNDS = 4
 _HELD = (
     "subject_id", "data_key__category_id", "data_key_id", "data_key__share__kid",
     "data_key__share__controller_id", "data_key__share__cluster", "wrapped",
@@ -75,7 +76,7 @@ def open_data_keys(*, wanted: Sequence[Want], now: datetime) -> dict[Slot, OpenK
     gate.require_open()
     distinct = {want.slot: want for want in wanted}
     opened: dict[Slot, OpenKey] = {}
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         missing = [want for slot, want in distinct.items() if slot not in opened]
         if not missing:
             return opened

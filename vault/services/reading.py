@@ -13,12 +13,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from core.unit_of_work import no_open_transaction
 from vault.domain import binding
 from vault.domain.envelope import NotAuthentic, open_sealed, opener
-from vault.domain.states import ShareState
-from vault.errors import CiphertextTampered, PageTooLate, SubjectErased
+from vault.domain.states import ShareState, SubjectState
+from vault.errors import CiphertextTampered, KeyLost, PageTooLate, SubjectErased
 from vault.models import CustodyGrant, SealedRecord
 from vault.ports import GrantFailure, GrantToOpen, ShareRef
 from vault.services import custody_rows, gate, key_cache, keys, page_rows
@@ -205,15 +206,30 @@ def versions(*, controller_id: UUID, record_id: UUID) -> list[OpenRecord]:
     Raises SubjectErased, CustodianUnavailable, KeyLost.
     """
     gate.require_open()
-    rows = list(
-        SealedRecord.objects.filter(
-            record_id=record_id, subject__controller_id=controller_id
-        ).order_by("version")
+    of_record = SealedRecord.objects.filter(
+        record_id=record_id, subject__controller_id=controller_id
     )
-    return _open_custody(controller_id, rows)
+    states = of_record.values_list("subject__state", flat=True)
+    if any(state != SubjectState.LIVE for state in states):
+        raise SubjectErased
+    # Without what a re-key keeps beside the living rows, and what an expiry is about to sweep.
+    living = of_record.filter(data_key__share__state__in=[ShareState.LIVE, ShareState.LOST])
+    return _open_custody(controller_id, living.order_by("version"))
 
 
-def _open_custody(controller_id: UUID, rows: Sequence[SealedRecord]) -> list[OpenRecord]:
+def _open_custody(controller_id: UUID, living: QuerySet[SealedRecord]) -> list[OpenRecord]:
+    """Open the rows; read them again when a re-key has put others in their place meanwhile."""
+    for _ in range(keys.ROUNDS):
+        rows = list(living.select_related("data_key__share").all())
+        opened = _custody_keys(rows)
+        if all(row.data_key_id in opened for row in rows):
+            return [_open_record(controller_id, row, opened[row.data_key_id]) for row in rows]
+        if any(row.data_key.share.state == ShareState.LOST for row in rows):
+            raise KeyLost
+    raise SubjectErased
+
+
+def _custody_keys(rows: Sequence[SealedRecord]) -> dict[UUID, bytes | GrantFailure]:
     grants = list(
         CustodyGrant.objects.select_related("data_key__share").filter(
             data_key__in={row.data_key_id for row in rows},
@@ -221,21 +237,13 @@ def _open_custody(controller_id: UUID, rows: Sequence[SealedRecord]) -> list[Ope
             subject__state="live",
         )
     )
-    opened = dict(
-        zip(
-            [grant.data_key_id for grant in grants],
-            key_cache.open_grants(
-                [
-                    GrantToOpen(
-                        keys.share_ref(grant.data_key.share), keys.CUSTODY, bytes(grant.wrapped)
-                    )
-                    for grant in grants
-                ]
-            ),
-            strict=True,
-        )
+    answers = key_cache.open_grants(
+        [
+            GrantToOpen(keys.share_ref(grant.data_key.share), keys.CUSTODY, bytes(grant.wrapped))
+            for grant in grants
+        ]
     )
-    return [_open_record(controller_id, row, opened.get(row.data_key_id)) for row in rows]
+    return {grant.data_key_id: answer for grant, answer in zip(grants, answers, strict=True)}
 
 
 def _open_record(

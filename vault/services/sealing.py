@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-from core import audit, idempotency, ids
+from core import audit, failpoints, idempotency, ids
 from core.actors import Actor
 from core.ids import PublicId
 from core.unit_of_work import no_open_transaction, unit_of_work
 from vault.domain import binding
 from vault.domain.envelope import seal
 from vault.domain.states import ShareState, SubjectState
+from vault.errors import CustodianUnavailable
 from vault.models import KeyShare, Subject
 from vault.services import gate, keys, record_rows
 from vault.services.keys import OpenKey, Want
@@ -72,6 +73,18 @@ def put_many(
         if states.get(draft.subject_id) != SubjectState.LIVE
     }
     live = [(i, draft) for i, draft in enumerate(drafts) if i not in outcomes]
+    for _ in range(keys.ROUNDS):
+        named = _name(live, now=now)
+        stored = _store(controller_id, named, actor=actor, now=now)
+        if stored is not None:
+            erased = {i: RecordOutcome("erased") for i, _ in live}
+            outcomes |= erased | stored
+            return [outcomes[i] for i in range(len(drafts))]
+    raise CustodianUnavailable  # keys that are replaced again and again; the caller may repeat
+
+
+def _name(live: Sequence[tuple[int, RecordDraft]], *, now: datetime) -> list[_Named]:
+    """Each draft with its data key and reference tag; without those whose subject is gone."""
     opened = keys.open_data_keys(
         wanted=[Want(d.subject_id, d.category_id, d.group) for d in _once(d for _, d in live)],
         now=now,
@@ -79,15 +92,12 @@ def put_many(
     named: list[_Named] = []
     for i, draft in live:
         key = opened.get((draft.subject_id, draft.category_id))
-        if key is None:
-            outcomes[i] = RecordOutcome("erased")
-        else:
+        if key is not None:
             tag = binding.reference_tag(
                 key=key.key, source=draft.source_id, reference=draft.reference
             )
             named.append((i, draft, key, tag))
-    outcomes |= _store(controller_id, named, actor=actor, now=now)
-    return [outcomes[i] for i in range(len(drafts))]
+    return named
 
 
 def _once(drafts: Iterable[RecordDraft]) -> list[RecordDraft]:
@@ -96,8 +106,11 @@ def _once(drafts: Iterable[RecordDraft]) -> list[RecordDraft]:
 
 def _store(
     controller_id: UUID, named: Sequence[_Named], *, actor: Actor, now: datetime
-) -> dict[int, RecordOutcome]:
-    """Store what is still live under the subjects' locks; sealing is local, so locks are short."""
+) -> dict[int, RecordOutcome] | None:
+    """Store what is still live under the subjects' locks; sealing is local, so locks are short.
+
+    None, and nothing stored, when a re-key has put another key in the place of one of `named`.
+    """
     if not named:
         return {}
     with unit_of_work():
@@ -113,11 +126,14 @@ def _store(
                 "kid", flat=True
             )
         )
+        failpoints.reach("vault.records.locked")
+        if any(d.subject_id in trails and _kid(key) not in shares for _, d, key, _ in named):
+            return None
         wanted = [(key.data_key_id, tag) for _, _, key, tag in named]
         plan = _Plan(controller_id, now, record_rows.current(wanted))
         outcomes = {}
         for i, draft, key, tag in named:
-            if draft.subject_id in trails and UUID(bytes=key.share.kid) in shares:
+            if draft.subject_id in trails:
                 outcomes[i] = plan.add(draft, key, tag)
             else:
                 outcomes[i] = RecordOutcome("erased")
@@ -138,6 +154,10 @@ def _store(
         if len(outcomes) == 1:  # bulk requests take no idempotency key
             _settle(*outcomes.values())
     return outcomes
+
+
+def _kid(key: OpenKey) -> UUID:
+    return UUID(bytes=key.share.kid)
 
 
 def _settle(outcome: RecordOutcome) -> None:
