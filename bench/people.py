@@ -50,10 +50,9 @@ def lines(items: Iterable[Mapping[str, object]]) -> bytes:
 
 def make(bench: Bench) -> Cast:
     """Create everything through the services, then sign the two clients in over HTTP."""
-    from accounts.services import clients, controllers
+    from accounts.services import controllers
     from core import clock
     from core.actors import Actor
-    from governance.adapters.scopes import purpose_scope
     from governance.domain.law import LawfulBasis
     from governance.services import categories, purposes
     from governance.services.purposes import VersionDraft
@@ -76,22 +75,33 @@ def make(bench: Bench) -> Cast:
     version = purposes.draft_version(**of, draft=draft, actor=staff, now=now)
     other = Actor("psn_other", "compliance-officer", controller.id, person_id=uuid4())
     purposes.activate(**of, number=version.number, actor=other, now=now)
+    return _sign_up(bench, controller.id, purpose.id, category.id)
+
+
+def _sign_up(bench: Bench, controller_id: UUID, purpose_id: UUID, category_id: UUID) -> Cast:
+    """The two clients, with tokens that the web process gave them."""
+    from accounts.services import clients
+    from core import clock
+    from core.actors import Actor
+    from governance.adapters.scopes import purpose_scope
+
+    actor = Actor("process:bench", "process", None)
     scopes = {
         "source": ["records:write", "records:read", "consent:write"],
-        "pipeline": [purpose_scope(purpose.id)],
+        "pipeline": [purpose_scope(purpose_id)],
     }
-    secrets = {
+    made = {
         kind: clients.create(
-            controller_id=controller.id, name=kind, kind=kind, scopes=given, actor=actor, now=now
+            controller_id=controller_id, name=kind, kind=kind, scopes=given, actor=actor,
+            now=clock.now(),
         )
         for kind, given in scopes.items()
-    }
+    }  # fmt: skip
     bench.start("web")
-    public = scopes["pipeline"][0].split(":")[1]
-    held = {kind: (client.client_id, secret) for kind, (client, secret) in secrets.items()}
     cast = Cast(
-        bench, controller.id, purpose.id, category.id, public,
-        requests.Session(), requests.Session(), secrets["source"][0].id, held,
+        bench, controller_id, purpose_id, category_id, scopes["pipeline"][0].split(":")[1],
+        requests.Session(), requests.Session(), made["source"][0].id,
+        {kind: (client.client_id, secret) for kind, (client, secret) in made.items()},
     )  # fmt: skip
     cast.sign_in()
     return cast

@@ -208,9 +208,3 @@ def _names(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for value in node:
             yield from _names(value)
-
-
-def parse(document: bytes) -> dict[str, Any]:
-    """A sealed document's JSON as it was sent."""
-    parsed: dict[str, Any] = orjson.loads(document)
-    return parsed
