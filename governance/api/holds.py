@@ -101,7 +101,7 @@ class Lifts(HoldView):
 
         Lifting one that is lifted changes nothing.
         """
-        lock_id = self.path_id(PublicId.LOCK, "hold_id")
+        lock_id = self.path_id(PublicId.LOCK, "lock_id")
 
         def act(now: Any) -> Acted:
             return self.acted(

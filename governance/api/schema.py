@@ -87,7 +87,7 @@ class ApiSchema(AutoSchema):
         "purpose_id": PublicId.PURPOSE,
         "lease_id": PublicId.LEASE,
         "request_id": PublicId.REQUEST,
-        "hold_id": PublicId.LOCK,
+        "lock_id": PublicId.LOCK,
     }
 
     def get_tags(self) -> list[str]:

@@ -45,7 +45,7 @@ web_urlpatterns: list[URLPattern] = [
     path("requests/<str:request_id>/withdrawal", requests.Withdrawal.as_view()),
     path("requests/<str:request_id>/certificates", requests.Certificates.as_view()),
     path("holds", holds.Holds.as_view()),
-    path("holds/<str:hold_id>/lifts", holds.Lifts.as_view()),
+    path("holds/<str:lock_id>/lifts", holds.Lifts.as_view()),
     path("suppressions/acknowledgements", suppressions.SuppressionAcknowledgements.as_view()),
     path("purposes/<str:purpose_id>/leases", leases.PurposeLeases.as_view()),
     path("leases/<str:lease_id>", leases.Lease.as_view()),

@@ -58,7 +58,7 @@ def existing(prepared: Study) -> dict[str, str]:
         "/holds", {"scope": "subject", "scope_id": subject, "ground": "art17-3-e"}
     )
     return {
-        "hold_id": hold.json()["id"],
+        "lock_id": hold.json()["id"],
         "subject_id": subject,
         "record_id": prepared.record(subject, "r2", age=7).json()["id"],
         "category_id": category,

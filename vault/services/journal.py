@@ -14,12 +14,14 @@ from core import canonical, failpoints
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
 from vault.domain.gate import Head, Reason, judge_database
+from vault.domain.journal import EntryKind, check_body
 from vault.errors import RestoreReplayRequired
 from vault.models import Destruction, GateLease, JournalHead, PendingEntry, Shredding
 from vault.ports import JournalDraft, JournalReader, JournalReceipt
 
 #: Most entries in one append; each batch is one fsync per volume.
 BATCH = 1000
+_BATCH_BYTES = 4 << 20
 
 
 @requires_unit_of_work
@@ -33,7 +35,13 @@ def intend(*, kind: str, body: Mapping[str, object], now: datetime) -> None:
 
 @requires_unit_of_work
 def intend_many(*, kind: str, bodies: Iterable[Mapping[str, object]], now: datetime) -> None:
-    """As `intend` for each body, in order."""
+    """As `intend` for each body, in order.
+
+    Raises ValueError for a body that its kind does not have: pending, it would stop the journal.
+    """
+    bodies = list(bodies)
+    for body in bodies:
+        check_body(EntryKind(kind), body)
     PendingEntry.objects.bulk_create(
         (PendingEntry(kind=kind, body=dict(body), created_at=now) for body in bodies),
         batch_size=1000,
@@ -106,7 +114,7 @@ def flush(*, now: datetime) -> int:
     done = 0
     adopt(now=now)
     while True:
-        rows = list(PendingEntry.objects.order_by("id")[:BATCH])
+        rows = _next_batch()
         if not rows:
             return done
         if compare() is not Reason.IN_STEP:
@@ -120,6 +128,18 @@ def flush(*, now: datetime) -> int:
         with unit_of_work():
             _take_over([row.id for row in rows], receipts, now=now)
         done += len(rows)
+
+
+def _next_batch() -> list[PendingEntry]:
+    """The oldest pending entries: a batch lies in one segment, which opening reads whole."""
+    rows: list[PendingEntry] = []
+    size = 0
+    for row in PendingEntry.objects.order_by("id")[:BATCH]:
+        size += len(canonical.encode(row.body))
+        if rows and size > _BATCH_BYTES:
+            break
+        rows.append(row)
+    return rows
 
 
 @no_open_transaction

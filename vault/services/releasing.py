@@ -12,6 +12,7 @@ from core.actors import Actor
 from core.errors import NotFound
 from core.ids import PublicId
 from core.unit_of_work import requires_unit_of_work, unit_of_work
+from vault.domain.journal_bodies import MAX_ITEMS
 from vault.domain.states import CANCELLABLE, ShreddingState
 from vault.models import Shredding
 from vault.services import destructions, journal, locks, shredding
@@ -45,9 +46,13 @@ def release(*, erasure_ids: Collection[UUID], officer: Actor, now: datetime) -> 
         # What was ordered before the backup lost its announcement when it was held.
         ordered = [row for row in rows if row.state == ShreddingState.ORDERED and not row.journal]
         destructions.intend(ordered, now=now)
-        journal.intend(
+        named = [str(row.erasure_id) for row in rows]
+        journal.intend_many(
             kind="released",
-            body={"officer": officer.id, "erasures": [str(row.erasure_id) for row in rows]},
+            bodies=(
+                {"officer": officer.id, "erasures": named[start : start + MAX_ITEMS]}
+                for start in range(0, len(named), MAX_ITEMS)
+            ),
             now=now,
         )
         _record("released", rows, officer, now=now)

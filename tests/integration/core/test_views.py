@@ -237,7 +237,8 @@ class TestHealth:
     def test_says_ready_when_every_check_passes(self) -> None:
         answer = Client().get("/readyz")
 
-        assert (answer.status_code, answer.json()) == (200, {"status": "ready"})
+        assert (answer.status_code, answer.json()["status"]) == (200, "ready")
+        assert answer.json()["gate"]["open"] is True
 
     def test_names_the_checks_that_fail(self, settings: Settings) -> None:
         settings.LETHE_READY_CHECKS = [f"{__name__}.failing_check"]

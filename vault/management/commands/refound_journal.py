@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from core import clock, ids
 from core.actors import Actor
 from core.errors import ServiceError
-from vault.adapters import directory_journal, journal
+from vault.adapters import directory_journal, journal, journal_reader
 from vault.errors import JournalUnavailable
 from vault.management import officers
 from vault.services import journal as head
@@ -66,9 +67,16 @@ class Command(BaseCommand):
         return refounding.adopt(first=first, operators=operators, now=now)
 
     def _is_begun(self) -> bool:
-        """An interrupted run has left a journal that names this database's head."""
+        """An interrupted run has left a journal that names this database's head, on all volumes."""
+        volumes = (settings.LETHE_JOURNAL_DIR, *settings.LETHE_JOURNAL_MIRRORS)
+        begun = [self._continues(volume) for volume in volumes]
+        if any(begun) and not all(begun):
+            raise CommandError("An earlier run began: empty the directories, and run this again.")
+        return all(begun)
+
+    def _continues(self, volume: Path) -> bool:
         try:
-            first = next(iter(journal.reader().entries()), None)
+            first = next(iter(journal_reader.read_entries(volume)), None)
         except JournalUnavailable:
             return False
         body = {} if first is None else dict(first.body)
