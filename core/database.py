@@ -1,6 +1,7 @@
 """Rights of the database roles, for migrations. Runs as the owner; names come from settings."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -13,31 +14,42 @@ APP, STREAM = "LETHE_APP_ROLE", "LETHE_STREAM_ROLE"
 _RIGHTS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"})
 
 
-def grant(table: str, role_setting: str, rights: Sequence[str]) -> migrations.RunPython:
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """Exactly what a role, named by its setting, may do with a table."""
+
+    table: str
+    role_setting: str
+    rights: tuple[str, ...]
+
+
+class SetRights(migrations.RunPython):
+    """A migration step that sets rights, and says which, so that they can be set again."""
+
+    def __init__(self, *wanted: Rights) -> None:
+        self.wanted = wanted
+        super().__init__(self._set, migrations.RunPython.noop)
+
+    def _set(self, _apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
+        for one in self.wanted:
+            set_rights(editor, one.table, role(one.role_setting), one.rights)
+
+
+def grant(table: str, role_setting: str, rights: Sequence[str]) -> SetRights:
     """A migration step that gives the role named by `role_setting` exactly `rights` on `table`.
 
     Rights that the default privileges gave and that are not listed are taken away.
     """
-    wanted = _checked(rights)
-
-    def forwards(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
-        set_rights(editor, table, role(role_setting), wanted)
-
-    return migrations.RunPython(forwards, migrations.RunPython.noop)
+    return SetRights(Rights(table, role_setting, _checked(rights)))
 
 
-def insert_only(table: str, *, stream_inserts: bool = False) -> migrations.RunPython:
+def insert_only(table: str, *, stream_inserts: bool = False) -> SetRights:
     """A migration step: no role but the owner may UPDATE, DELETE or TRUNCATE `table`.
 
     The app role may SELECT and INSERT; the stream role SELECT, and INSERT when asked for.
     """
     stream_rights = ("SELECT", "INSERT") if stream_inserts else ("SELECT",)
-
-    def forwards(_apps: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
-        set_rights(editor, table, role(APP), ("SELECT", "INSERT"))
-        set_rights(editor, table, role(STREAM), stream_rights)
-
-    return migrations.RunPython(forwards, migrations.RunPython.noop)
+    return SetRights(Rights(table, APP, ("SELECT", "INSERT")), Rights(table, STREAM, stream_rights))
 
 
 def default_privileges() -> migrations.RunPython:

@@ -10,6 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils.module_loading import import_string
 
 from core import clock, partitions
+from core import rights as declared_rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,12 @@ def rights() -> list[Finding]:
                 " name the app role, not the owner."
             )
             found.append(Finding(f"{table} is insert-only", row == (False,), remedy))
+        wide = declared_rights.too_wide()
+        remedy = (
+            f"A restored dump has widened rights ({', '.join(wide)}): run `manage.py migrate "
+            "--database=owner`, which sets them again."
+        )
+        found.append(Finding("rights are as the migrations set them", not wide, remedy))
         cursor.execute("SELECT current_setting('is_superuser')")
         remedy = (
             "Let DATABASE_URL name a role without SUPERUSER: triggers and rights bind no other."

@@ -85,11 +85,27 @@ def _make(cursor: CursorWrapper, lower: datetime, upper: datetime) -> None:
             parent, name, *(sql.Literal(str(bound)) for bound in bounds)
         )
     )
-    # Rights on the parent cover reads and inserts through it; a partition named directly would
-    # otherwise still be open to UPDATE and DELETE by the default privileges.
+    _close(cursor, _name(lower))
+
+
+def close(*, alias: str = "owner") -> None:
+    """Take every right on the monthly partitions away, as when they were made."""
+    with connections[alias].cursor() as cursor:
+        for name in existing(cursor):
+            _close(cursor, name)
+
+
+def _close(cursor: CursorWrapper, name: str) -> None:
+    """Rights on the parent cover reads and inserts through it.
+
+    A partition named directly would otherwise be open to UPDATE and DELETE by the default
+    privileges.
+    """
     for role_setting in (APP, STREAM):
         cursor.execute(
-            sql.SQL("REVOKE ALL ON {} FROM {}").format(name, sql.Identifier(role(role_setting)))
+            sql.SQL("REVOKE ALL ON {} FROM {}").format(
+                sql.Identifier(name), sql.Identifier(role(role_setting))
+            )
         )
 
 

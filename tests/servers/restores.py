@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.db import connections
 
+from core import rights
 from tests.security import dumps
 
 
@@ -15,6 +16,12 @@ def take(target: Path) -> Path:
 
 
 def put_back(dump: Path) -> None:
+    """`pg_restore --clean` into the same database, then what `migrate` does as the owner."""
+    put_back_only(dump)
+    rights.restate()
+
+
+def put_back_only(dump: Path) -> None:
     """`pg_restore --clean` into the same database of the same server.
 
     It cannot drop an index that a partition has inherited, says so, and goes on.

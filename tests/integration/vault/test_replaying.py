@@ -5,8 +5,10 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
 
-from core import failpoints
+from core import failpoints, rights
 from core.unit_of_work import unit_of_work
 from tests.fakes.points import Killed
 from tests.fakes.site import Site, killer
@@ -396,3 +398,22 @@ class TestRestartedServer:
     def test_has_nothing_to_replay(self, site: Site) -> None:
         with pytest.raises(replaying.NothingToReplay):
             replaying.apply(now=site.world.now)
+
+
+class TestCommand:
+    def test_refuses_while_the_dump_has_widened_the_app_role_s_rights(
+        self, site: Site, settings: Settings
+    ) -> None:
+        """`pg_restore --clean` makes tables under the default privileges, and adds to them."""
+        settings.LETHE_PROCESS = "eraser"
+        site.person("ada")
+        backup = site.dump()
+        restores.put_back_only(backup)
+        assert "governance_consentrecord" in rights.too_wide()
+
+        with pytest.raises(CommandError, match="migrate --database=owner"):
+            call_command("replay_journal")
+        call_command("migrate", database="owner", verbosity=0)
+
+        assert rights.too_wide() == []
+        call_command("replay_journal")

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from core import clock
+from core import clock, rights
 from core.errors import ServiceError
 from vault.services import gate, releasing, replaying
 
@@ -22,6 +22,13 @@ class Command(BaseCommand):
         act = acts.get(settings.LETHE_PROCESS)
         if act is None:
             message = "Run this as the eraser, then as the attester: set LETHE_PROCESS."
+            raise CommandError(message)
+        wide = rights.too_wide()
+        if wide:
+            message = (
+                "The restored database lets the app role change what is only ever added to "
+                f"({', '.join(wide)}). Run `manage.py migrate --database=owner` first."
+            )
             raise CommandError(message)
         try:
             act()
