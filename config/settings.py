@@ -194,6 +194,7 @@ LETHE_PORTS = {
 LETHE_EFFECTS = {
     "vault.shred": ("vault.effects.shred", "shred"),
     "vault.attest": ("vault.effects.attest", "attest"),
+    "vault.rekey": ("vault.effects.rekey", "default"),
     "governance.certify": ("governance.effects.certify", "attest"),
     "governance.activate-purpose": ("governance.effects.activate_purpose", "default"),
     "governance.activate-consents": ("governance.effects.activate_consents", "default"),
@@ -223,6 +224,11 @@ LETHE_SWEEP_EVERY = env.number("LETHE_SWEEP_EVERY", 2.0)
 LETHE_PAGE_DEADLINE = timedelta(seconds=env.number("LETHE_PAGE_DEADLINE", 30))
 LETHE_DEK_CACHE = timedelta(seconds=min(60.0, env.number("LETHE_DEK_CACHE", 60)))
 LETHE_DEK_CACHE_SIZE = int(env.number("LETHE_DEK_CACHE_SIZE", 100_000))
+#: A re-key waits for a snapshot of the key store and for a backup of the database; no longer than
+#: this. What LETHE_BACKUPS_ATTESTED names says whether there is one: (store, after) -> bool.
+LETHE_REKEY_SWAP_HOURS = env.number("LETHE_REKEY_SWAP_HOURS", 24)
+LETHE_REKEY_DESTROY_HOURS = env.number("LETHE_REKEY_DESTROY_HOURS", 72)
+LETHE_BACKUPS_ATTESTED = "vault.services.rekey_steps.none_attested"
 LETHE_LEASE_HOURS = env.number("LETHE_LEASE_HOURS", 12)
 LETHE_REMOVAL_DAYS = int(env.number("LETHE_REMOVAL_DAYS", 90))
 LETHE_SUPPRESSION_DAYS = int(env.number("LETHE_SUPPRESSION_DAYS", 30))

@@ -10,7 +10,7 @@ from core import clock, effect_batches, failpoints
 from core.effects import Again, Claim, Done
 from vault.domain.states import ShreddingState
 from vault.errors import KeyStillAlive
-from vault.services import attesting, destroying, gate, shredding, sweeping
+from vault.services import attesting, destroying, gate, rekey_steps, shredding, sweeping
 
 _PAUSE = timedelta(seconds=5)
 _HELD = timedelta(minutes=1)
@@ -51,6 +51,16 @@ def _run(batch: Sequence[UUID]) -> set[UUID]:
     sweeping.sweep(erasure_ids=batch, now=clock.now())
     failpoints.reach("vault.shred.after-sweep")
     return survived
+
+
+def rekey(claim: Claim) -> Done | Again:
+    """Take a re-key as far as it can go now; on queue `default`, as a worker."""
+    gate.require_open()
+    rekey_id = UUID(str(claim.payload["rekey_id"]))
+    again = rekey_steps.advance(rekey_id=rekey_id, clock=clock.now)
+    if again is not None:
+        return Again(not_before=again, reason=rekey_steps.state(rekey_id))
+    return Done(outcome={"state": rekey_steps.state(rekey_id)})
 
 
 def attest(claim: Claim) -> Done | Again:

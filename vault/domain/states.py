@@ -102,9 +102,9 @@ SHREDDING_MOVES = MappingProxyType(
 
 REKEY_MOVES = MappingProxyType(
     {
-        RekeyState.PLANNED: frozenset({RekeyState.CREATED}),
-        RekeyState.CREATED: frozenset({RekeyState.RESEALING}),
-        RekeyState.RESEALING: frozenset({RekeyState.SWAPPED}),
+        RekeyState.PLANNED: frozenset({RekeyState.CREATED, RekeyState.PLANNED}),
+        RekeyState.CREATED: frozenset({RekeyState.RESEALING, RekeyState.PLANNED}),
+        RekeyState.RESEALING: frozenset({RekeyState.SWAPPED, RekeyState.PLANNED}),
         RekeyState.SWAPPED: frozenset({RekeyState.DESTROYING}),
         RekeyState.DESTROYING: frozenset({RekeyState.SWAPPED, RekeyState.DONE}),
         RekeyState.DONE: frozenset[RekeyState](),
