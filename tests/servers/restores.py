@@ -1,7 +1,9 @@
 """Real restores of the test database: a custom-format dump put back over the living one."""
 
+import secrets
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from django.db import connections
@@ -57,3 +59,26 @@ def _place() -> Sequence[str]:
     settings = connections["owner"].settings_dict
     place = {"host": settings["HOST"], "port": settings["PORT"], "username": settings["USER"]}
     return [f"--{name}={value}" for name, value in place.items() if value]
+
+
+@contextmanager
+def in_a_new_database(dump: Path) -> Iterator[str]:
+    """The dump restored into another database of the same server, which everything now uses."""
+    name = f"restored_{secrets.token_hex(4)}"
+    _run("createdb", "--no-password", name)
+    disconnect()
+    before = {alias: connections[alias].settings_dict["NAME"] for alias in ("default", "owner")}
+    try:
+        _run("pg_restore", "--no-password", f"--dbname={name}", str(dump))
+        _use(dict.fromkeys(before, name))
+        rights.restate()
+        yield name
+    finally:
+        disconnect()
+        _use(before)
+        _run("dropdb", "--no-password", name)
+
+
+def _use(names: Mapping[str, str]) -> None:
+    for alias, name in names.items():
+        connections[alias].settings_dict["NAME"] = name

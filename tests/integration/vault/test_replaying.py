@@ -298,6 +298,24 @@ class TestRestoredDatabase:
         assert Replay.objects.count() == 1
 
 
+class TestNewDatabase:
+    def test_starts_closed_and_is_replayed(self, site: Site) -> None:
+        ada = site.person("ada")
+        site.person("bo")
+        backup = site.dump()
+        site.erase(ada)
+
+        with restores.in_a_new_database(backup):
+            assert SealedRecord.objects.filter(subject_id=ada).exists()
+            assert gate.state().reason is Reason.SERVER_CHANGED
+            assert_closed(site)
+            assert site.tend() is Reason.DATABASE_BEHIND
+            site.replay()
+
+            assert Subject.objects.get(id=ada).state == "erased"
+            assert site.readable() == {b'{"name":"bo"}'}
+
+
 class TestRestoredKeyStore:
     def test_destroys_again_what_it_has_forgotten(self, site: Site) -> None:
         ada = site.person("ada")
