@@ -10,6 +10,13 @@ class CustodianUnavailable(Unavailable):
     text = "The key store does not answer; nothing was lost. Try again."
 
 
+class KeysChanging(CustodianUnavailable):
+    """Keys of the data are being replaced, or ended, faster than this call could follow."""
+
+    code = "keys-changing"
+    text = "Keys of this data are being replaced or ended just now; nothing was lost. Try again."
+
+
 class CustodianRefused(IntegrityViolation):
     """The key store refused a credential that this process should hold."""
 

@@ -68,6 +68,7 @@ _id = _matches("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _kid = _matches("[0-9a-f]{32}")
 _digest = _matches("[0-9a-f]{64}")
 _code = _matches("(?=.{1,64}$)[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_group = _matches("[a-z0-9][a-z0-9-]{0,39}")
 _scope = _matches("subject|category|purpose|controller")
 _person = _matches("psn_[0-9a-z]{1,40}")
 _actor = _matches("(psn|cli)_[0-9a-z]{1,40}|process:[a-z]{1,20}")
@@ -80,7 +81,7 @@ _ITEM: Final[Mapping[str, Check]] = {
     "tags": _list_of(_tag, least=0, most=MAX_ITEMS),
 }
 _of_subject = _object({**_ITEM, "scope": _matches("subject")}, {})
-_of_group = _object({**_ITEM, "scope": _matches("group|rekey"), "group": _code}, {})
+_of_group = _object({**_ITEM, "scope": _matches("group|rekey"), "group": _group}, {})
 
 
 def _are_items(value: object) -> bool:
@@ -122,7 +123,7 @@ _REQUIRED: Final[Mapping[EntryKind, Mapping[str, Check]]] = {
     EntryKind.REKEY: {
         "controller_id": _id,
         "subject_id": _id,
-        "group": _code,
+        "group": _group,
         "cluster": _code,
         "old_kid": _kid,
         "new_kid": _kid,

@@ -16,7 +16,7 @@ from django.db import connection
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
 from vault.domain.states import ShareState
-from vault.errors import CustodianUnavailable
+from vault.errors import KeysChanging
 from vault.models import Alias, KeyGrant, KeyShare, Subject
 from vault.ports import GrantFailure, GrantToMake
 from vault.services import gate, keys, purpose_keys
@@ -95,7 +95,7 @@ def issue(
         done, moved = _issue(grounds, categories, now=now)
         issued, stale = issued + done.issued, stale + done.stale
         grounds = [ground for ground in grounds if ground.subject_id in moved]
-    raise CustodianUnavailable  # keys that are replaced again and again; the caller may repeat
+    raise KeysChanging
 
 
 def _issue(

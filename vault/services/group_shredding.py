@@ -25,6 +25,7 @@ from vault.models import (
     SealedRecord,
     Shredding,
     ShreddingShare,
+    Subject,
 )
 from vault.services import locks, shredding
 from vault.services.grants import lock_subject
@@ -110,3 +111,45 @@ def _delete(row: Shredding) -> dict[str, int]:
         "data_keys": DataKey.objects.filter(share__in=kids),
     }
     return {kind: rows.delete()[0] for kind, rows in held.items()}
+
+
+@requires_unit_of_work
+def fence_again(item: Mapping[str, Any], *, at: datetime) -> Shredding | None:
+    """Fence what a restored database has forgotten was fenced; None when it knows no such share.
+
+    A database from before a re-key's swap has lost what that kept: the key is destroyed already.
+    """
+    scope, kids = Scope(item["scope"]), [UUID(hex=kid) for kid in item["kids"]]
+    known = KeyShare.objects.filter(kid__in=kids, subject__isnull=False).exclude(state__in=_GONE)
+    owner = known.first()
+    if owner is None or owner.subject is None:
+        return None
+    Subject.objects.select_for_update().get(id=owner.subject.id)
+    if scope is Scope.REKEY:
+        _lose(known.filter(state=ShareState.LIVE))
+    row = Shredding.objects.create(
+        erasure_id=UUID(item["erasure_id"]),
+        controller_id=owner.controller_id,
+        subject=owner.subject,
+        scope=scope,
+        group=item["group"],
+        state=ShreddingState.FENCED,
+        fenced_at=at,
+        drain_until=at,
+    )
+    _retire(row, known.exclude(state=ShareState.LOST), now=at)
+    Rekey.objects.filter(old_share__in=kids, state=RekeyState.SWAPPED).update(
+        state=RekeyState.DESTROYING, erasure_id=row.erasure_id
+    )
+    return row
+
+
+@requires_unit_of_work
+def _lose(shares: QuerySet[KeyShare]) -> None:
+    """Say of shares still in use that their keys are gone, and give their re-keys up."""
+    lost = list(shares.values_list("kid", flat=True))
+    given_up = Rekey.objects.filter(old_share__in=lost).exclude(state=RekeyState.DONE)
+    successors = list(given_up.values_list("new_share_id", flat=True))
+    given_up.delete()
+    KeyShare.objects.filter(kid__in=successors).update(state=ShareState.RETIRED)
+    KeyShare.objects.filter(kid__in=lost).update(state=ShareState.LOST)

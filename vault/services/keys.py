@@ -15,9 +15,9 @@ from core.copying import copy_in
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
 from vault.domain.envelope import new_key
-from vault.domain.states import ShareState
-from vault.errors import CustodianRefused, CustodianUnavailable, KeyLost
-from vault.models import CustodyGrant, DataKey, KeyShare, Subject
+from vault.domain.states import CANCELLABLE, Scope, ShareState
+from vault.errors import CustodianRefused, KeyLost, KeysChanging
+from vault.models import CustodyGrant, DataKey, KeyShare, Shredding, Subject
 from vault.ports import FreshShare, GrantFailure, GrantToMake, GrantToOpen, ShareRef
 from vault.ports import ShareState as StoreState
 from vault.services import gate, key_cache
@@ -86,7 +86,7 @@ def open_data_keys(*, wanted: Sequence[Want], now: datetime) -> dict[Slot, OpenK
             opened |= _create(missing, now=now)
     left = {subject for subject, _ in distinct.keys() - opened.keys()}
     if Subject.objects.filter(id__in=left, state="live").exists():
-        raise CustodianUnavailable  # keys that others keep changing; the caller may repeat
+        raise KeysChanging
     return opened
 
 
@@ -224,7 +224,10 @@ def live_shares(
 
 
 def plan(*, pairs: set[tuple[UUID, str]], now: datetime) -> None:
-    """Commit a PLANNED share row for each pair of a live subject that has none open."""
+    """Commit a PLANNED share row for each pair of a live subject that has none open.
+
+    None for a group whose expiry a lock can still stop: its share would be live again then.
+    """
     with unit_of_work():
         gate.require_open()
         subjects = {
@@ -238,6 +241,11 @@ def plan(*, pairs: set[tuple[UUID, str]], now: datetime) -> None:
                 subject_id__any=subjects, state__in=[ShareState.PLANNED, ShareState.LIVE]
             ).values_list("subject_id", "group")
         )
+        ending = set(
+            Shredding.objects.filter(
+                subject__in=list(subjects), scope=Scope.GROUP, state__in=list(CANCELLABLE)
+            ).values_list("subject_id", "group")
+        )
         KeyShare.objects.bulk_create(
             KeyShare(
                 kid=ids.new_random(),
@@ -247,7 +255,7 @@ def plan(*, pairs: set[tuple[UUID, str]], now: datetime) -> None:
                 state=ShareState.PLANNED,
                 planned_at=now,
             )
-            for subject, group in sorted(pairs - open_pairs)
+            for subject, group in sorted(pairs - open_pairs - ending)
             if subject in subjects
         )
 

@@ -52,10 +52,10 @@ class RecordUnknown(NotFound):
 
 
 class RekeyRunning(Conflict):
-    """The group's rows are being sealed anew just now; a request joins before or after."""
+    """The group is on its way to another key, at a point where nothing else can join."""
 
     code = "rekey-running"
-    text = "This data is being sealed under a new key just now; try again in a minute."
+    text = "This data is on its way to a new key just now; try again later."
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from core import canonical, ids
 from core.unit_of_work import requires_unit_of_work
 from vault import runtime
 from vault.domain.journal import Entry, EntryKind
-from vault.domain.states import CANCELLABLE, ShareState, ShreddingState, SubjectState
+from vault.domain.states import CANCELLABLE, Scope, ShareState, ShreddingState, SubjectState
 from vault.models import (
     Alias,
     Destruction,
@@ -28,7 +28,14 @@ from vault.models import (
     SuppressionTag,
 )
 from vault.ports import JournalReceipt, Revoked
-from vault.services import grants, journal, restrictions, shredding
+from vault.services import (
+    grants,
+    group_shredding,
+    journal,
+    rekeying,
+    restrictions,
+    shredding,
+)
 
 Body: TypeAlias = Mapping[str, Any]
 
@@ -47,18 +54,19 @@ def _destruction(entry: Entry, now: datetime) -> None:
         defaults={"sequence": entry.sequence},
     )
     for item in entry.body["items"]:
-        if item["scope"] == "subject":
-            _erasure(entry, item, receipt, now=now)
+        _erasure(entry, item, receipt, now=now)
 
 
 def _erasure(entry: Entry, item: Body, receipt: JournalReceipt, *, now: datetime) -> None:
     erasure_id, controller_id = UUID(item["erasure_id"]), UUID(entry.body["controller_id"])
     _suppress(item, controller_id, entry.at)
     known = Shredding.objects.select_for_update().filter(erasure_id=erasure_id).first()
-    if known is None:
+    if known is None and item["scope"] == Scope.SUBJECT:
         known = _fenced_again(item, erasure_id, controller_id, entry.at)
+    elif known is None:
+        known = group_shredding.fence_again(item, at=entry.at)
     if known is None:
-        return  # the subject came after the backup: only the key store still has to forget it
+        return  # it came after the backup: only the key store still has to forget it
     known.journal = journal.noted(receipt)
     known.held_at = None
     known.save(update_fields=["journal", "held_at"])
@@ -194,6 +202,10 @@ def _lock_lifted(entry: Entry, _now: datetime) -> None:
     )
 
 
+def _rekey(entry: Entry, now: datetime) -> None:
+    rekeying.replay(entry.body, now)
+
+
 def _nothing(_entry: Entry, _now: datetime) -> None:
     """The entry is for whoever reads the journal; no row depends on it."""
 
@@ -206,6 +218,6 @@ _APPLY: Final[Mapping[EntryKind, Callable[[Entry, datetime], None]]] = {
     EntryKind.RESTRICTION_LIFTED: _restriction_lifted,
     EntryKind.LOCK: _lock,
     EntryKind.LOCK_LIFTED: _lock_lifted,
-    EntryKind.REKEY: _nothing,
+    EntryKind.REKEY: _rekey,
     EntryKind.RELEASED: _nothing,
 }

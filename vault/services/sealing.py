@@ -13,7 +13,7 @@ from core.unit_of_work import no_open_transaction, unit_of_work
 from vault.domain import binding
 from vault.domain.envelope import seal
 from vault.domain.states import ShareState, SubjectState
-from vault.errors import CustodianUnavailable
+from vault.errors import KeysChanging
 from vault.models import KeyShare, Subject
 from vault.services import gate, keys, record_rows
 from vault.services.keys import OpenKey, Want
@@ -80,7 +80,7 @@ def put_many(
             erased = {i: RecordOutcome("erased") for i, _ in live}
             outcomes |= erased | stored
             return [outcomes[i] for i in range(len(drafts))]
-    raise CustodianUnavailable  # keys that are replaced again and again; the caller may repeat
+    raise KeysChanging
 
 
 def _name(live: Sequence[tuple[int, RecordDraft]], *, now: datetime) -> list[_Named]:
