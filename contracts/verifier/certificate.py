@@ -193,7 +193,8 @@ def _share_problems(statement: Any, predicate: Any) -> list[str]:
     if len(set(digests)) != len(digests):
         problems.append("a key share stands twice")
     absent = any(share["state"] == "absent" for share in predicate["shares"])
-    if predicate["effect"] != schema.EFFECT_TEXTS["absent" if absent else "destroyed"]:
+    texts = schema.PART_EFFECT_TEXTS.get(predicate["scope"]["kind"], schema.EFFECT_TEXTS)
+    if predicate["effect"] != texts["absent" if absent else "destroyed"]:
         problems.append("the effect claimed is not that of the key shares' states")
     dates = [share["destroyed_at"] for share in predicate["shares"]]
     if any(text is not None and instant(text) is None for text in dates):
@@ -207,8 +208,12 @@ def _share_problems(statement: Any, predicate: Any) -> list[str]:
 
 
 def _role_problems(predicate: Any) -> list[str]:
-    roles = list(predicate["roles"].values())
-    return [] if len(set(roles)) == len(roles) else ["two roles were held by one"]
+    roles = dict(predicate["roles"])
+    is_part = "requesters" in roles
+    if is_part != (predicate["scope"]["kind"] != "subject"):
+        return ["the roles are not those of a certificate of this scope"]
+    held = [*roles.pop("requesters", []), *roles.values()]
+    return [] if len(set(held)) == len(held) else ["two roles were held by one"]
 
 
 def _end_problems(predicate: Any) -> list[str]:

@@ -18,6 +18,27 @@ EFFECT_TEXTS = {
     "destroyed": "Made unreadable by key destruction; stored ciphertext deleted.",
     "absent": "Stored ciphertext deleted; a key is absent that was not read as destroyed.",
 }
+#: What a certificate of less than a whole person says, by the kind of its scope.
+PART_EFFECT_TEXTS = {
+    "groups": {
+        "destroyed": "One key group made unreadable by key destruction; its stored ciphertext "
+        "deleted. Other data of the person is kept.",
+        "absent": "Stored ciphertext of one key group deleted; a key is absent that was not read "
+        "as destroyed. Other data of the person is kept.",
+    },
+    "items": {
+        "destroyed": "Items made unreadable by key destruction; their stored ciphertext deleted. "
+        "What is kept of the key group was sealed under another key before.",
+        "absent": "Stored ciphertext of items deleted; a key is absent that was not read as "
+        "destroyed. What is kept of the key group was sealed under another key before.",
+    },
+    "rekey": {
+        "destroyed": "A key destroyed after all it protected was sealed under another key; no "
+        "item was removed.",
+        "absent": "A key is absent that was not read as destroyed, after all it protected was "
+        "sealed under another key; no item was removed.",
+    },
+}
 SHARE_TEXTS = {
     "destroyed": "Every version of this key share reads as destroyed in the key store.",
     "absent": "The key store does not know this key share; no destruction could be read back.",
@@ -58,6 +79,8 @@ _UUID = _text("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CODE = _text("[a-z][a-z0-9]{0,31}(-[a-z0-9]{1,31}){0,7}")
 _GROUND = _text("art[0-9]{1,2}(-[0-9]{1,2})?(-[a-z])?")
 _NODE = _text("[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_GROUP = _text("[a-z0-9][a-z0-9-]{0,39}")
+_ACTOR = _text("((psn|cli)_[0-7][0-9a-hjkmnp-tv-z]{25}|process:[a-z][a-z-]{0,30})")
 _PROCESS = _text("process:[a-z][a-z-]{0,30}")
 _KEY_ID = _text("[a-z][a-z-]{0,30}:[1-9][0-9]{0,8}")
 _HOLDER = _text("[a-z][a-z-]{0,30}")
@@ -126,6 +149,34 @@ TIMES = (
     "verified_at",
     "issued_at",
 )
+_EFFECTS = [*EFFECT_TEXTS.values(), *(t for s in PART_EFFECT_TEXTS.values() for t in s.values())]
+_REASONS = _list({"enum": ["erasure", "leak", "rectification"]}, 1, 3)
+_SCOPES = [
+    _members({"kind": {"const": "subject"}}),
+    _members({"kind": {"const": "groups"}, "groups": _list(_GROUP, 1, 100)}),
+    _members(
+        {
+            "kind": {"const": "items"},
+            "group": _GROUP,
+            "reasons": _REASONS,
+            "records": _POSITIVE,
+            "versions": _POSITIVE,
+        }
+    ),
+    _members({"kind": {"const": "rekey"}, "group": _GROUP, "reasons": _REASONS}),
+]
+_ROLES = [
+    _members(
+        {
+            "drafter": _id("psn"),
+            "approver": _id("psn"),
+            "releaser": _id("psn"),
+            "eraser": _PROCESS,
+            "attester": _PROCESS,
+        }
+    ),
+    _members({"requesters": _list(_ACTOR, 0, 100), "eraser": _PROCESS, "attester": _PROCESS}),
+]
 _PREDICATE = _members(
     {
         "certificate_id": _id("crt"),
@@ -133,13 +184,8 @@ _PREDICATE = _members(
         "erasure_id": _id("ers"),
         "controller_id": _id("ctl"),
         "legal_ground": _GROUND,
-        "scope": {
-            "oneOf": [
-                _members({"kind": {"const": "subject"}}),
-                _members({"kind": {"const": "groups"}, "groups": _list(_CODE, 1, 100)}),
-            ]
-        },
-        "effect": {"enum": list(EFFECT_TEXTS.values())},
+        "scope": {"oneOf": _SCOPES},
+        "effect": {"enum": _EFFECTS},
         "method": _members({"custodian": _CODE, "share_bits": {"const": 256}}),
         **dict.fromkeys(TIMES, _INSTANT),
         "nodes": _list(
@@ -160,15 +206,7 @@ _PREDICATE = _members(
                 "at_the_latest": _INSTANT_OR_NULL,
             }
         ),
-        "roles": _members(
-            {
-                "drafter": _id("psn"),
-                "approver": _id("psn"),
-                "releaser": _id("psn"),
-                "eraser": _PROCESS,
-                "attester": _PROCESS,
-            }
-        ),
+        "roles": {"oneOf": _ROLES},
         "signed_by": _HOLDER,
         "irrecoverable_from": _IRRECOVERABLE,
         "journal": _members({"journal_id": _UUID, "sequence": _POSITIVE, "hash": _HEX32}),

@@ -15,8 +15,9 @@ NOT_PROVEN = (
     "That nobody copied the data or the keys before they were destroyed.",
     "That no operator of the key store or of a backup kept a key.",
     "When it was signed: this file holds no transparency log proof and no chain anchor.",
-    "That the three persons named by pseudonym are three human beings.",
 )
+THREE_PERSONS = "That the three persons named by pseudonym are three human beings."
+KEPT_DATA = "What other data of the person is kept: this certificate is about a part of it."
 UNPUBLISHED = (
     "That the signing key is the controller's: it was taken from the certificate file itself. "
     "Compare it with the published one (/.well-known/lethe-keys), or give that with --keys."
@@ -38,6 +39,7 @@ def not_proven(report: Report) -> list[str]:
     predicate = report.predicate
     if predicate is None:
         return said
+    said.append(THREE_PERSONS if predicate["scope"]["kind"] == "subject" else KEPT_DATA)
     if predicate["irrecoverable_from"]["state"] == "pending":
         said.append(PENDING)
     if any(share["state"] == "absent" for share in predicate["shares"]):
@@ -110,6 +112,7 @@ def _statement_lines(predicate: Any) -> list[str]:
         "What it states:",
         "  certificate %(certificate_id)s, erasure %(erasure_id)s" % predicate,
         "  controller %(controller_id)s, ground %(legal_ground)s" % predicate,
+        *_scope_lines(predicate["scope"]),
         "  " + predicate["effect"],
         "  requested %(requested_at)s, decided %(decided_at)s" % predicate,
         "  no new reads since  %(fenced_at)s" % predicate,
@@ -126,8 +129,25 @@ def _statement_lines(predicate: Any) -> list[str]:
     for kept in predicate["kept"]:
         until = kept["until"] or "no date given"
         lines.append("  kept: %s, on ground %s, until %s" % (kept["code"], kept["ground"], until))
-    roles = sorted(predicate["roles"].items())
-    return lines + ["  %-9s %s" % role for role in roles]
+    named = predicate["roles"]
+    roles = sorted((name, holder) for name, holder in named.items() if name != "requesters")
+    requesters = [("requester", holder) for holder in named.get("requesters", [])]
+    return lines + ["  %-9s %s" % role for role in requesters + roles]
+
+
+def _scope_lines(scope: Any) -> list[str]:
+    if scope["kind"] == "subject":
+        return []
+    if scope["kind"] == "groups":
+        return ["  of one part only, key group " + ", ".join(scope["groups"])]
+    lines = ["  of one part only, key group %s; why: %s" % (scope["group"], _listed(scope))]
+    if scope["kind"] == "items":
+        lines.append("  removed: %(records)d records in %(versions)d versions" % scope)
+    return lines
+
+
+def _listed(scope: Any) -> str:
+    return ", ".join(scope["reasons"])
 
 
 def _end(end: Any) -> str:

@@ -4,12 +4,21 @@ Run by hand after a deliberate change of the format: `python -m tests.vectors.ma
 """
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from contracts.verifier.schema import CERTIFICATE_TYPE, EFFECT_TEXTS, FILE_TYPE, SCHEMA, SHARE_TEXTS
+from contracts.verifier.schema import (
+    CERTIFICATE_TYPE,
+    EFFECT_TEXTS,
+    FILE_TYPE,
+    PART_EFFECT_TEXTS,
+    SCHEMA,
+    SHARE_TEXTS,
+)
 from core import dsse
 from core.ports import Signature
 
@@ -110,6 +119,36 @@ def predicate() -> dict[str, Any]:
     }
 
 
+def part(kind: str = "items") -> dict[str, Any]:
+    """A certificate of one key group that expired, of items, or of a key that was replaced."""
+    scopes: dict[str, dict[str, Any]] = {
+        "groups": {"groups": ["access-logs"]},
+        "items": {"group": "main", "reasons": ["erasure", "leak"], "records": 1, "versions": 3},
+        "rekey": {"group": "main", "reasons": ["leak"]},
+    }
+    grounds = {"groups": "art5-1-e", "items": "art17-1", "rekey": "art32-1"}
+    removed = {"groups": 7, "items": 3, "rekey": 0}
+    return {
+        **predicate(),
+        "legal_ground": grounds[kind],
+        "scope": {"kind": kind, **scopes[kind]},
+        "effect": PART_EFFECT_TEXTS[kind]["destroyed"],
+        "shares": [share(1)],
+        "deleted": {"records": removed[kind], "grants": 0, "tags": 0, "openings": 0},
+        "kept": [],
+        "suppression": {
+            "tags_kept": 0,
+            "until": "source-acknowledges",
+            "at_the_latest": None,
+        },
+        "roles": {
+            "requesters": [_id("psn", "d")],
+            "eraser": "process:eraser",
+            "attester": "process:attester",
+        },
+    }
+
+
 def statement(content: dict[str, Any]) -> dict[str, Any]:
     shares = content["shares"]
     subjects = [(f"key-share/{at}", item["share"]) for at, item in enumerate(shares, start=1)]
@@ -134,9 +173,16 @@ def certificate(content: dict[str, Any], signer: TestKeySigner | None = None) ->
     return {"format": FILE_TYPE, "envelope": envelope, "keys": keys_document(signer)}
 
 
+VECTOR_CONTENTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "certificate-v1.json": predicate,
+    **{f"certificate-v1-{kind}.json": partial(part, kind) for kind in PART_EFFECT_TEXTS},
+}
+
+
 def main() -> None:
-    vector = json.dumps(certificate(predicate()), indent=2, sort_keys=True) + "\n"
-    (VECTORS / "certificate-v1.json").write_text(vector)
+    for name, content in VECTOR_CONTENTS.items():
+        vector = json.dumps(certificate(content()), indent=2, sort_keys=True) + "\n"
+        (VECTORS / name).write_text(vector)
     SCHEMA_FILE.write_text(json.dumps(SCHEMA, indent=2, sort_keys=True) + "\n")
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.verifier import certificate, words
-from contracts.verifier.schema import EFFECT_TEXTS, SCHEMA, faults
+from contracts.verifier.schema import EFFECT_TEXTS, PART_EFFECT_TEXTS, SCHEMA, faults
 from core import canonical
 from tests.vectors import make_certificate as maker
 from tests.vectors.make_certificate import TestKeySigner
@@ -90,6 +90,59 @@ class TestGoldenCertificate:
         assert schema == SCHEMA
         assert jsonschema_rs.is_valid(schema, FILE)
         assert jsonschema_rs.is_valid(STATEMENT_SCHEMA, STATEMENT)
+
+
+class TestPart:
+    """Certificates of less than a whole person: each in words of its own."""
+
+    @pytest.mark.parametrize("kind", list(PART_EFFECT_TEXTS))
+    def test_of_each_kind_has_a_vector_that_is_valid(self, kind: str) -> None:
+        content = (ROOT / "tests" / "vectors" / f"certificate-v1-{kind}.json").read_bytes()
+
+        assert certificate.examine(content, KEYS).verdict == "valid"
+        assert maker.certificate(maker.part(kind)) == json.loads(content)
+        assert jsonschema_rs.is_valid(STATEMENT_SCHEMA, maker.statement(maker.part(kind)))
+
+    def test_says_what_was_removed_and_what_it_is_not_about(self) -> None:
+        content = json.dumps(maker.certificate(maker.part())).encode()
+
+        said = words.as_text(certificate.examine(content))
+
+        assert "removed: 1 records in 3 versions" in said
+        assert words.KEPT_DATA in said
+        assert words.THREE_PERSONS not in said
+        assert "anonym" not in said.lower()
+
+    @pytest.mark.parametrize("kind", list(PART_EFFECT_TEXTS))
+    @pytest.mark.parametrize(
+        "change",
+        [
+            pytest.param({"effect": EFFECT_TEXTS["destroyed"]}, id="effect-of-the-whole"),
+            pytest.param({"roles": maker.predicate()["roles"]}, id="roles-of-the-whole"),
+            pytest.param({"scope": {"kind": "subject"}}, id="scope-of-the-whole"),
+            pytest.param({"scope": {"kind": "items", "group": "main"}}, id="nothing-counted"),
+        ],
+    )
+    def test_is_refused_in_words_of_another(self, kind: str, change: dict[str, Any]) -> None:
+        assert _verdict({**maker.part(kind), **change}) == "invalid"
+
+    @pytest.mark.parametrize(("kind", "other"), [("items", "rekey"), ("groups", "items")])
+    def test_is_refused_with_the_effect_of_another_part(self, kind: str, other: str) -> None:
+        effect = PART_EFFECT_TEXTS[other]["destroyed"]
+
+        assert _verdict({**maker.part(kind), "effect": effect}) == "invalid"
+
+    def test_of_an_absent_share_has_its_own_words(self) -> None:
+        content = {**maker.part(), "shares": [maker.share(1, "absent")]}
+
+        assert _verdict(content) == "invalid"
+        absent = {"effect": PART_EFFECT_TEXTS["items"]["absent"]}
+        assert _verdict({**content, **absent}) == "valid"
+
+    def test_is_refused_when_who_asked_also_erased(self) -> None:
+        roles = {**maker.part()["roles"], "requesters": ["process:eraser"]}
+
+        assert _verdict({**maker.part(), "roles": roles}) == "invalid"
 
 
 class TestExamine:
