@@ -195,6 +195,7 @@ LETHE_EFFECTS = {
     "vault.shred": ("vault.effects.shred", "shred"),
     "vault.attest": ("vault.effects.attest", "attest"),
     "vault.rekey": ("vault.effects.rekey", "default"),
+    "governance.expire-group": ("governance.effects.expire_group", "default"),
     "governance.certify": ("governance.effects.certify", "attest"),
     "governance.activate-purpose": ("governance.effects.activate_purpose", "default"),
     "governance.activate-consents": ("governance.effects.activate_consents", "default"),

@@ -40,6 +40,7 @@ class PublicId(StrEnum):
     CLIENT = "cli"
     NOTICE = "ntc"
     LOCK = "lck"
+    REKEY = "rky"
 
 
 class MalformedIdentifier(InvalidInput):

@@ -3,10 +3,12 @@
 from uuid import UUID
 
 from core import clock
-from core.effects import Claim, Done
+from core.actors import Actor
+from core.canonical import parse_instant
+from core.effects import Again, Claim, Done
 from core.unit_of_work import requires_unit_of_work
 from governance.models import PurposeVersion
-from governance.services import certificates, consent, purposes
+from governance.services import certificates, consent, purposes, rekeys
 
 
 def certify(claim: Claim) -> Done:
@@ -33,6 +35,22 @@ def activate_purpose(claim: Claim) -> Done:
         purposes.enqueue_batch(version=version, after=last, now=clock.now())
 
     return Done(outcome={"next": str(last)}, settle=follow)
+
+
+def expire_group(claim: Claim) -> Done | Again:
+    """End a key group for one batch of persons after another."""
+    named = {name: str(claim.payload[name]) for name in ("controller_id", "group", "actor")}
+    controller_id = UUID(named["controller_id"])
+    done = rekeys.expire_batch(
+        controller_id=controller_id,
+        group=named["group"],
+        before=parse_instant(str(claim.payload["before"])),
+        actor=Actor(named["actor"], "process", controller_id),
+        now=clock.now(),
+    )
+    if done == rekeys.BATCH:
+        return Again(not_before=clock.now(), reason="more")
+    return Done()
 
 
 def activate_consents(claim: Claim) -> Done:

@@ -10,7 +10,7 @@ from django.db.models import F
 from core import effects
 from core.unit_of_work import requires_unit_of_work
 from governance.models import Disclosure, Lease, SubjectRequest
-from governance.services import consent_records
+from governance.services import consent_records, part_certificates
 from vault.models import DestructionAttestation
 from vault.ports import Revoked, Swept
 
@@ -47,16 +47,17 @@ class Governance:
     def attested(self, *, erasure_id: UUID) -> None:
         """Note that the keys are gone and ask for the certificate.
 
-        Without a request there is nobody to certify to, as in a restore's replay.
+        Without a request there is nobody to certify a whole person's erasure to, as in a
+        restore's replay; the end of a part is certified in any case.
         """
         request = SubjectRequest.objects.select_for_update().filter(erasure_id=erasure_id).first()
-        if request is None:
+        attestation = DestructionAttestation.objects.get(erasure_id=erasure_id)
+        if request is None and not part_certificates.is_part(attestation.body):
             return
-        if request.state == SubjectRequest.State.EXECUTING:
+        if request is not None and request.state == SubjectRequest.State.EXECUTING:
             request.state = SubjectRequest.State.DESTROYED_LIVE
             request.version += 1
             request.save(update_fields=["state", "version"])
-        attestation = DestructionAttestation.objects.get(erasure_id=erasure_id)
         effects.enqueue(
             kind="governance.certify",
             key=str(erasure_id),

@@ -88,6 +88,8 @@ class ApiSchema(AutoSchema):
         "lease_id": PublicId.LEASE,
         "request_id": PublicId.REQUEST,
         "lock_id": PublicId.LOCK,
+        "rekey_id": PublicId.REKEY,
+        "erasure_id": PublicId.ERASURE,
     }
 
     def get_tags(self) -> list[str]:

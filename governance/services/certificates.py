@@ -23,9 +23,10 @@ from core.models import SigningKey
 from core.ports import Signer, VerifyingKey
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from governance.models import Certificate, Decision, SubjectRequest
+from governance.services import part_certificates
+from governance.services.part_certificates import ERASER
 from vault.models import DestructionAttestation, SuppressionTag
 
-ERASER = process_actor("eraser")
 #: The counts of a sweep that a certificate states.
 _DELETED = ("records", "grants", "tags", "openings")
 _TIMES = (
@@ -79,11 +80,12 @@ def issue(*, erasure_id: UUID, now: datetime) -> Certificate:
     attestation = DestructionAttestation.objects.filter(erasure_id=erasure_id).first()
     if attestation is None:
         raise NotAttested
-    request = SubjectRequest.objects.get(erasure_id=erasure_id)
+    is_part = part_certificates.is_part(attestation.body)
+    request = None if is_part else SubjectRequest.objects.get(erasure_id=erasure_id)
     signer: Signer = runtime.port("signer")
     certificate = Certificate(
         id=ids.new_time_ordered(),
-        controller_id=request.controller_id,
+        controller_id=attestation.controller_id,
         erasure_id=erasure_id,
         kind=Certificate.Kind.INTERIM,
         issued_at=now,
@@ -104,21 +106,22 @@ def _issued(erasure_id: UUID) -> Certificate | None:
 
 def _store(
     certificate: Certificate,
-    request: SubjectRequest,
+    request: SubjectRequest | None,
     keys: Sequence[VerifyingKey],
     *,
     now: datetime,
 ) -> Certificate:
     """Keep the certificate, archive the keys it can be checked with, move the request on."""
     with unit_of_work():
-        locked = SubjectRequest.objects.select_for_update().get(id=request.id)
+        locked = request and SubjectRequest.objects.select_for_update().get(id=request.id)
         earlier = _issued(certificate.erasure_id)
         if earlier is not None:
             return earlier
         _archive(keys, now=now)
         certificate.save(force_insert=True)
-        locked.state, locked.version = SubjectRequest.State.CERTIFIED, locked.version + 1
-        locked.save(update_fields=["state", "version"])
+        if locked is not None:
+            locked.state, locked.version = SubjectRequest.State.CERTIFIED, locked.version + 1
+            locked.save(update_fields=["state", "version"])
         audit.record(
             action="governance.certificate.issued",
             actor=process_actor(keys[-1].holder),
@@ -150,7 +153,7 @@ def _archive(keys: Sequence[VerifyingKey], *, now: datetime) -> None:
 
 def _statement(
     certificate: Certificate,
-    request: SubjectRequest,
+    request: SubjectRequest | None,
     attestation: DestructionAttestation,
     *,
     holder: str,
@@ -158,33 +161,24 @@ def _statement(
     body: Mapping[str, Any] = attestation.body
     shares = _shares(body["shares"])
     worst = "absent" if any(share["state"] == "absent" for share in shares) else "destroyed"
-    acts = _acts(request)
+    if request is None:
+        terms = part_certificates.terms(body, worst=worst, holder=holder)
+    else:
+        terms = _terms(request, body, worst=worst, holder=holder)
     predicate = {
         "certificate_id": ids.format(PublicId.CERTIFICATE, certificate.id),
-        "erasure_id": ids.format(PublicId.ERASURE, request.erasure_id),
-        "controller_id": ids.format(PublicId.CONTROLLER, request.controller_id),
+        "erasure_id": ids.format(PublicId.ERASURE, attestation.erasure_id),
+        "controller_id": ids.format(PublicId.CONTROLLER, attestation.controller_id),
         "kind": certificate.kind,
-        "legal_ground": request.ground,
-        "scope": {"kind": "subject"},
-        "effect": EFFECT_TEXTS[worst],
         "method": {"custodian": settings.LETHE_KEY_STORE, "share_bits": 256},
-        "requested_at": instant(request.received_at),
-        "decided_at": instant(acts[Decision.Act.APPROVAL].at),
+        **terms,
         **{name: body[name] for name in _TIMES},
         "issued_at": instant(certificate.issued_at),
         "nodes": [{"node": node, "state": "read"} for node in body["nodes"]],
         "shares": shares,
         "leases_open_at_fence": body["open_leases"],
-        "deleted": {kind: body["counts"].get(kind, 0) for kind in _DELETED},
         "kept": [],
-        "suppression": _suppression(request.erasure_id),
-        "roles": {
-            "drafter": acts[Decision.Act.DRAFT].actor_id,
-            "approver": acts[Decision.Act.APPROVAL].actor_id,
-            "releaser": acts[Decision.Act.RELEASE].actor_id,
-            "eraser": ERASER.id,
-            "attester": process_actor(holder).id,
-        },
+        "suppression": _suppression(attestation.erasure_id),
         "signed_by": holder,
         "irrecoverable_from": {"state": "pending", "reason": "backup-inventory-missing"},
         "journal": body["journal"],
@@ -194,6 +188,28 @@ def _statement(
         (f"key-share/{number}", share["share"]) for number, share in enumerate(shares, start=1)
     ]
     return dsse.statement(predicate_type=CERTIFICATE_TYPE, subjects=subjects, predicate=predicate)
+
+
+def _terms(
+    request: SubjectRequest, body: Mapping[str, Any], *, worst: str, holder: str
+) -> dict[str, Any]:
+    """The members of the predicate that only the erasure of a whole person has."""
+    acts = _acts(request)
+    return {
+        "legal_ground": request.ground,
+        "scope": {"kind": "subject"},
+        "effect": EFFECT_TEXTS[worst],
+        "requested_at": instant(request.received_at),
+        "decided_at": instant(acts[Decision.Act.APPROVAL].at),
+        "deleted": {kind: body["counts"].get(kind, 0) for kind in _DELETED},
+        "roles": {
+            "drafter": acts[Decision.Act.DRAFT].actor_id,
+            "approver": acts[Decision.Act.APPROVAL].actor_id,
+            "releaser": acts[Decision.Act.RELEASE].actor_id,
+            "eraser": ERASER.id,
+            "attester": process_actor(holder).id,
+        },
+    }
 
 
 def _acts(request: SubjectRequest) -> dict[str, Decision]:

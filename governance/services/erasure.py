@@ -22,12 +22,12 @@ def start(*, request: SubjectRequest, subject_id: UUID, actor: Actor, now: datet
         subject_id=subject_id,
         erasure_id=request.erasure_id,
         actor=actor,
-        open_leases=_open_leases(subject_id, now=now),
+        open_leases=open_leases(subject_id, now=now),
         now=now,
     )
 
 
-def _open_leases(subject_id: UUID, *, now: datetime) -> int:
+def open_leases(subject_id: UUID, *, now: datetime) -> int:
     """Leases that could have been reading the subject when it was fenced."""
     purposes = Alias.objects.filter(subject_id=subject_id, ground__isnull=False)
     return Lease.objects.filter(
