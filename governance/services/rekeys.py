@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from core import effects, idempotency, ids
+from core import effects, failpoints, idempotency, ids
 from core.actors import Actor
 from core.canonical import instant
 from core.errors import NotFound, ServiceError
@@ -182,6 +182,7 @@ def expire_batch(
                 raise
             continue
         done += 1
+        failpoints.reach("governance.expiry.expired")
         if done == BATCH:
             break
     return done
