@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from core import audit, effects, ids
+from core import audit, effects, failpoints, ids
 from core.actors import Actor
 from core.errors import Conflict, NotFound, PreconditionFailed
 from core.unit_of_work import requires_unit_of_work
@@ -162,6 +162,7 @@ def _request(
     rekey.save(update_fields=["reasons", "requesters", "records", "versions"])
     _intend(rekey, removal.rows, reason, now=now)
     _note("requested", rekey, reason, removal, actor=actor, now=now)
+    failpoints.reach("vault.rekey.requested")
     return rekey
 
 

@@ -11,7 +11,7 @@ from tests.fakes.points import Killed
 from tests.fakes.rekeys import Office, state
 from tests.fakes.rekeys import office as make_office
 from tests.fakes.world import World
-from vault.models import DestructionAttestation, Rekey, SealedRecord
+from vault.models import DestructionAttestation, PendingEntry, Rekey, SealedRecord
 
 
 @pytest.fixture
@@ -64,6 +64,19 @@ class TestCrash:
         assert office.versions(office.kept) == [b'{"n":3}', b'{"n":4}']
         assert SealedRecord.objects.count() == 2
         assert DestructionAttestation.objects.count() == 1
+
+    def test_before_the_request_commits_leaves_nothing(self, office: Office) -> None:
+        def kill(reached: str) -> None:
+            if reached == "vault.rekey.requested":
+                raise Killed
+
+        with failpoints.installed(kill), pytest.raises(Killed):
+            office.erase()
+
+        assert office.versions(office.gone) == [b'{"n":1}', b'{"n":2}']
+        assert office.shares() == [("live", True)]
+        assert not Rekey.objects.exists()
+        assert not PendingEntry.objects.filter(kind="rekey").exists()
 
     @pytest.mark.parametrize("call", ["create_shares", "make_grants"])
     def test_reads_back_after_a_lost_answer(self, office: Office, call: str) -> None:
