@@ -80,11 +80,18 @@ class Supervisor:
         return child is not None and child.poll() is None
 
     def stop(self) -> None:
-        """Ask all to end, wait, and kill what does not."""
+        """End all for good."""
         self._stopping.set()
+        self.end()
+
+    def end(self, *names: str) -> None:
+        """Ask programs to end, wait, and kill what does not; all of them when none is named.
+
+        They may be started again.
+        """
         with self._lock:
-            children = list(self._running.values())
-            self._running.clear()
+            chosen = names or tuple(self._running)
+            children = [self._running.pop(name) for name in chosen if name in self._running]
         for child in children:
             _signal(child, signal.SIGTERM)
         ends_at = time.monotonic() + self._grace

@@ -49,8 +49,8 @@ def supervisor(tmp_path: Path, deaths: Deaths) -> Iterator[Supervisor]:
     made.stop()
 
 
-def _start(supervisor: Supervisor, code: str, **environment: str) -> None:
-    program = Program("one", [sys.executable, "-c", code], bare_environment() | environment)
+def _start(supervisor: Supervisor, code: str, *, name: str = "one", **environment: str) -> None:
+    program = Program(name, [sys.executable, "-c", code], bare_environment() | environment)
     supervisor.start(program, directory=Path.cwd())
 
 
@@ -95,6 +95,22 @@ class TestSupervisor:
         supervisor.stop()
 
         _wait_until_dead(grandchild)
+        assert not deaths.found
+
+    def test_ends_one_by_name_and_starts_it_again(
+        self, supervisor: Supervisor, deaths: Deaths
+    ) -> None:
+        _start(supervisor, STAYS)
+        child = int(_first_line(supervisor.log("one")))
+        _start(supervisor, STAYS, name="other")
+
+        supervisor.end("one")
+
+        _wait_until_dead(child)
+        assert supervisor.is_running("other")
+        assert not supervisor.is_running("one")
+        _start(supervisor, STAYS)
+        assert supervisor.is_running("one")
         assert not deaths.found
 
     def test_kills_what_does_not_stop(self, supervisor: Supervisor) -> None:

@@ -1,6 +1,8 @@
 """Makes the installation: key store, tables, people, clients, processes, as an operator would."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -127,20 +129,47 @@ class Install:
         )
         return {_label(command): text for command, text in zip(given, printed, strict=True)}
 
-    def start(self, *names: str) -> None:
-        """Start processes and wait until those that serve requests do. Raises NotPossible."""
+    def start(self, *names: str, until: str = "/readyz") -> None:
+        """Start processes and wait until those that serve requests answer 200 to `until`.
+
+        A stream is not ready while the gate is closed. Raises NotPossible.
+        """
         for program in self.installation.programs():
             if program.name in names:
                 self._supervisor.start(program, directory=self.addresses.project)
         for name, url in (("web", self.addresses.url), ("stream", self.addresses.stream_url)):
             if name in names:
-                self._wait(name, url)
+                self._wait(name, url + until)
+
+    def stop(self, *names: str) -> None:
+        """Stop processes, all that were started when none is named."""
+        self._supervisor.end(*names)
+
+    def manage(self, process: str, *arguments: str) -> list[str]:
+        """The lines that a command of its own prints, with the credentials of `process`.
+
+        Raises NotPossible with the last line of the error.
+        """
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=self.addresses.project,
+            env=self.installation.environment(process),
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,  # Ctrl-C is ours to answer
+        )
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["no error was printed"])[-1]
+            raise NotPossible(f"{arguments[0]} as {process} stopped: {last}")
+        return done.stdout.splitlines()
 
     def pipeline(self, client: Mapping[str, str]) -> Pipeline:
         """A pipeline that has its tokens from the web processes."""
         web = Connection(self.addresses.url)
         stream = Connection(self.addresses.stream_url)
         return Pipeline(
+            credentials=Credentials(client["client_id"], client["client_secret"]),
             web=Client(web, **_secret(client)),
             stream=Client(stream, **_secret(client), tokens=Connection(self.addresses.url)),
         )
@@ -178,7 +207,7 @@ class Install:
                 log = self._supervisor.log(name)
                 raise NotPossible(f"The process {name} did not start; see {log}")
             try:
-                return requests.get(f"{url}/readyz", timeout=5).ok or None
+                return requests.get(url, timeout=5).ok or None
             except requests.ConnectionError:
                 return None
 

@@ -55,6 +55,7 @@ class Installation:
             "LETHE_DEK_CACHE": _SHORT,
             "LETHE_VAULT_TIMEOUT": "3",
             "LETHE_SWEEP_EVERY": "1",
+            "LETHE_GATE_EVERY": "1",
             "LETHE_LOG_LEVEL": "INFO" if process in _SERVERS else "WARNING",
             **self.key_store,
             **held,

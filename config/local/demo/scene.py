@@ -44,6 +44,9 @@ class Scene:
     #: the table that the records came from and looks for rows that are one person's alone.
     aliases: dict[int, str] = field(default_factory=dict)
     consented: set[int] = field(default_factory=set)
+    #: Who withdrew, and who was erased with the id they had.
+    withdrawn: list[int] = field(default_factory=list)
+    erased: dict[int, str] = field(default_factory=dict)
     #: Records that the pipeline asks for at a time.
     page: int = 1000
 
@@ -57,6 +60,7 @@ class Scene:
 class Pipeline:
     """An ML client: opens leases on the web processes, reads them on the stream processes."""
 
+    credentials: Credentials
     web: Client
     stream: Client
 

@@ -3,7 +3,7 @@
 import os
 from typing import Final
 
-from config.local.demo import data, story_erasure, story_reading, story_registry
+from config.local.demo import data, story_erasure, story_reading, story_registry, story_restore
 from config.local.demo.install import CONTROLLER, Install, pairs
 from config.local.demo.scene import Scene
 from config.local.demo.story_registry import PURPOSE
@@ -25,8 +25,10 @@ def play(install: Install) -> None:
     story_registry.load_records(scene, health, data.contact_table(folder, scene.contacts))
     story_registry.decide_consents(scene)
     story_reading.read_all(scene, health)
+    backup = story_restore.back_up(scene)
     story_reading.withdraw_while_reading(scene)
     story_erasure.erase_somebody(scene)
+    story_restore.restore(install, scene, backup)
 
 
 def _open_stream(install: Install, scene: Scene) -> None:

@@ -16,6 +16,7 @@ from config.local.demo.terminal import wait_for
 
 _GONE, _FORBIDDEN, _OK = 410, 403, 200
 _PATIENCE: Final = 120.0
+_CLOSED: Final = "restore-replay-required"
 
 
 def erase_somebody(scene: Scene) -> None:
@@ -24,6 +25,7 @@ def erase_somebody(scene: Scene) -> None:
     subject, other_subject = scene.subject_id(participant), scene.subject_id(other)
     dump = _before(scene, participant, subject)
     request = _decide(scene, subject)
+    scene.erased[participant] = subject
     _follow(scene, request)
     _after(scene, participant, subject, other_subject)
     _old_dump(scene, dump, subject, other_subject)
@@ -145,7 +147,10 @@ def _old_dump(scene: Scene, dump: Path, subject: str, other: str) -> None:
     found = dumps.opened(
         scene.installation, controller_id=scene.controller_id, subjects=[subject, other]
     )
-    erased, living = found[subject], found[other]
+    expect("the copy answers nothing", is_so=found["refused"] == _CLOSED)
+    terminal.show("What the product answers on that copy", f"503 {_CLOSED}")
+    terminal.say("Whoever steals a copy can write in it. Opened by force, with the web's keys:")
+    erased, living = found["subjects"][subject], found["subjects"][other]
     expect("the erased subject's rows are in the dump", is_so=erased["rows"] > 0)
     expect("none of them opens", is_so=erased["opened"] == 0)
     expect("the other subject's open", is_so=living["opened"] == living["rows"] > 0)

@@ -29,13 +29,13 @@ def read_all(scene: Scene, health: Table) -> None:
     """Open a lease, read it whole, and say who was left out and why."""
     terminal = scene.terminal
     terminal.chapter("A pipeline reads, for one purpose")
-    pipeline = _pipeline(scene)
-    own = pipeline.web.call("GET", f"/api/v1/subjects/{scene.subject_id(1)}/records")
+    reader = pipeline(scene)
+    own = reader.web.call("GET", f"/api/v1/subjects/{scene.subject_id(1)}/records")
     expect("a pipeline opens no subject directly", is_so=own.status == _FORBIDDEN)
     with terminal.busy("Streaming every consented record"):
         lease = open_lease(scene, at_least=len(scene.consented))
         records = [record for page in pages(scene, lease) for record in page.records]
-        succeed(pipeline.web.call("POST", f"/api/v1/leases/{lease['id']}/close"))
+        succeed(reader.web.call("POST", f"/api/v1/leases/{lease['id']}/close"))
     aliases = {str(record["alias"]) for record in records}
     terminal.show("Subjects read", f"{len(aliases):,}")
     terminal.show("Records read", f"{len(records):,}")
@@ -66,14 +66,13 @@ def withdraw_while_reading(scene: Scene) -> None:
     participant, alias = unread[0]
     terminal.say(f"The first page of {len(first.records):,} records is read; the next ones wait.")
     story_registry.withdraw(scene, participant)
-    scene.consented.discard(participant)
     terminal.say(f"Participant {participant} withdraws; the answer to that came back just now.")
     later = {str(record["alias"]) for page in reading for record in page.records}
     expect("the next pages no longer have them", is_so=alias not in later)
     expect("the others are still read", is_so=len(later) > 1)
     terminal.show("In the pages after it", f"{len(later):,} subjects, and not that one")
     removals = succeed(
-        _pipeline(scene).web.call("GET", f"/api/v1/purposes/{scene.purpose_id}/removals")
+        pipeline(scene).web.call("GET", f"/api/v1/purposes/{scene.purpose_id}/removals")
     )
     named = {item["alias"]: item["reason"] for item in removals["items"]}
     expect("the pipeline is told to drop the alias", is_so=named.get(alias) == "withdrawn")
@@ -85,7 +84,7 @@ def open_lease(scene: Scene, *, at_least: int = 0) -> Mapping[str, Any]:
 
     def look() -> Mapping[str, Any] | None:
         lease: Mapping[str, Any] = succeed(
-            _pipeline(scene).web.call(
+            pipeline(scene).web.call(
                 "POST",
                 f"/api/v1/purposes/{scene.purpose_id}/leases",
                 body={"run_reference": "demo"},
@@ -104,7 +103,7 @@ def pages(scene: Scene, lease: Mapping[str, Any]) -> Iterator[Page]:
     while cursor is not None:
         asked = {"limit": str(scene.page)} | ({"after": cursor} if cursor else {})
         path = f"/api/v1/leases/{lease['id']}/records?{urlencode(asked)}"
-        answer = _pipeline(scene).stream.call("GET", path)
+        answer = pipeline(scene).stream.call("GET", path)
         if answer.status != 200:  # noqa: PLR2004
             succeed(answer)
         lines = [_parsed(line) for line in answer.body.splitlines()]
@@ -121,7 +120,8 @@ def _parsed(line: bytes) -> dict[str, Any]:
     return parsed
 
 
-def _pipeline(scene: Scene) -> Pipeline:
+def pipeline(scene: Scene) -> Pipeline:
+    """The pipeline's clients. Raises StoryFailed before they are made."""
     if scene.pipeline is None:
         raise StoryFailed("The pipeline has no credentials yet.")
     return scene.pipeline

@@ -109,10 +109,14 @@ def decide_consents(scene: Scene) -> None:
     terminal.show("Not decided", f"{list(decisions.values()).count(''):,}")
 
 
-def withdraw(scene: Scene, participant: int) -> None:
-    """One person's withdrawal, as the source passes it on."""
+def withdraw(scene: Scene, participant: int) -> int:
+    """One person's withdrawal, as the source passes it on; the answer's status."""
     body = _consent(scene, participant, "withdrawn")
-    succeed(scene.source.call("POST", "/api/v1/consents", body=body))
+    answer = scene.source.call("POST", "/api/v1/consents", body=body)
+    succeed(answer)
+    scene.consented.discard(participant)
+    scene.withdrawn.append(participant)
+    return answer.status
 
 
 def _decision(participant: int) -> str:
