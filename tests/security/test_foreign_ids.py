@@ -73,7 +73,7 @@ def owned(study: Study) -> Owned:
             "purpose": study.purpose,
             "request": request,
             "lease": study.lease()["id"],
-            "hold": hold(clinic, subject),
+            "lock": hold(clinic, subject),
         }
     )
 
@@ -88,7 +88,7 @@ def hold(company: Company, subject: str) -> str:
 @pytest.fixture
 def unowned() -> Owned:
     of_kind = {kind.name.lower(): unknown(kind) for kind in PublicId}
-    return Owned(of_kind | {"hold": of_kind["lock"]})
+    return Owned(of_kind)
 
 
 def callers(company: Company, *purposes: str) -> list[Caller]:
