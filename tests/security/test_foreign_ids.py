@@ -20,6 +20,7 @@ from tests.functional.api.cast import (
     unknown,
     version_body,
 )
+from tests.functional.api.test_rekeys import put_log
 from tests.functional.api.test_requests import DRAFT, released
 
 RECORD = {"category": "health", "reference": "r1", "document": {"age": 7}}
@@ -30,6 +31,8 @@ BODIES: dict[str, Any] = {
     "purposes/<purpose_id>/activations": {"version": 1},
     "purposes/<purpose_id>/removals/acknowledgements": {"up_to": str(uuid4())},
     "requests/<request_id>/decisions": DRAFT,
+    "subjects/<subject_id>/rekeys": {"reason": "leak"},
+    "subjects/<subject_id>/expiries": {"group": "logs"},
 }
 #: People open data for a case only.
 CASE_ROUTES = ("subjects/<subject_id>/records", "records/<record_id>/versions")
@@ -73,9 +76,24 @@ def owned(study: Study) -> Owned:
             "purpose": study.purpose,
             "request": request,
             "lease": study.lease()["id"],
+            "erasure": expiry(clinic, subject),
+            "rekey": rekey(clinic, subject),
             "lock": hold(clinic, subject),
         }
     )
+
+
+def rekey(company: Company, subject: str) -> str:
+    answer = company.person("dpo").post(f"/subjects/{subject}/rekeys", {"reason": "leak"})
+    assert answer.status_code == 201, answer.content
+    return str(answer.json()["id"])
+
+
+def expiry(company: Company, subject: str) -> str:
+    put_log(company, subject)
+    answer = company.person("dpo").post(f"/subjects/{subject}/expiries", {"group": "logs"})
+    assert answer.status_code == 201, answer.content
+    return str(answer.json()["id"])
 
 
 def hold(company: Company, subject: str) -> str:
