@@ -92,7 +92,10 @@ def _begin(head: Head, marker: Marker | None, *, now: datetime) -> Replay:
             id=ids.new_time_ordered(),
             journal_id=head.journal_id,
             after_sequence=-1 if known is None else known.sequence,
-            after_ordinal=0 if marker is None else marker.ordinal,
+            # What either store has forgotten is destroyed again, and read back.
+            after_ordinal=min(
+                0 if marker is None else marker.ordinal, 0 if known is None else known.ordinal
+            ),
             to_sequence=head.sequence,
             started_at=now,
         )
