@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 
 from config.wsgi import application
 from tests.functional.api.cast import Caller, Study, cast, study
+from tests.functional.api.test_rekeys import put_log
 
 EXAMPLES = int(os.environ.get("LETHE_SCHEMATHESIS_EXAMPLES", "8"))
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance]
@@ -57,8 +58,15 @@ def existing(prepared: Study) -> dict[str, str]:
     hold = clinic.person("compliance-officer").post(
         "/holds", {"scope": "subject", "scope_id": subject, "ground": "art17-3-e"}
     )
+    other = prepared.patient("cleo")
+    put_log(clinic, other)
+    dpo = clinic.person("dpo")
+    rekey = dpo.post(f"/subjects/{other}/rekeys", {"reason": "leak"})
+    expiry = dpo.post(f"/subjects/{other}/expiries", {"group": "logs"})
     return {
         "lock_id": hold.json()["id"],
+        "rekey_id": rekey.json()["id"],
+        "erasure_id": expiry.json()["id"],
         "subject_id": subject,
         "record_id": prepared.record(subject, "r2", age=7).json()["id"],
         "category_id": category,
