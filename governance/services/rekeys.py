@@ -167,22 +167,24 @@ def expire_batch(
 
     0 when nobody is left whose data may end now.
     """
-    done = 0
-    for subject_id in list(expiring.due(controller_id=controller_id, group=group, before=before)):
-        try:
-            expire(
-                controller_id=controller_id,
-                subject_id=subject_id,
-                group=group,
-                actor=actor,
-                now=now,
-            )
-        except ServiceError as error:
-            if error.retryable:
-                raise
-            continue
-        done += 1
-        failpoints.reach("governance.expiry.expired")
-        if done == BATCH:
-            break
-    return done
+    done, after = 0, UUID(int=0)
+    while True:
+        named: dict[str, Any] = {"controller_id": controller_id, "group": group}
+        page = expiring.due(**named, before=before, after=after, limit=BATCH - done)
+        for subject_id in page:
+            done += _has_expired(**named, subject_id=subject_id, actor=actor, now=now)
+            failpoints.reach("governance.expiry.expired")
+        if not page or done == BATCH:
+            return done
+        after = page[-1]
+
+
+def _has_expired(**named: Any) -> bool:
+    """False where a hold, a re-key under way or an erasure stands against it."""
+    try:
+        expire(**named)
+    except ServiceError as error:
+        if error.retryable:
+            raise
+        return False
+    return True

@@ -4,7 +4,6 @@ Category and group are opaque here; whoever calls knows that the time has come. 
 destroyed by the ordinary machine. Data put in afterwards gets a new key.
 """
 
-from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
@@ -66,18 +65,18 @@ def expire(
     return row
 
 
-def due(*, controller_id: UUID, group: str, before: datetime) -> Iterator[UUID]:
-    """Subjects that hold a key of the group that was made before that time."""
+def due(
+    *, controller_id: UUID, group: str, before: datetime, after: UUID, limit: int
+) -> list[UUID]:
+    """Subjects above `after` that hold a key of the group made before that time, by id."""
     shares = KeyShare.objects.filter(
         controller_id=controller_id,
         group=group,
         state=ShareState.LIVE,
         planned_at__lt=before,
-        subject__isnull=False,
+        subject_id__gt=after,
     )
-    for subject_id in shares.order_by("subject_id").values_list("subject_id", flat=True).iterator():
-        if subject_id is not None:
-            yield subject_id
+    return list(shares.order_by("subject_id").values_list("subject_id", flat=True)[:limit])
 
 
 def get(*, controller_id: UUID, erasure_id: UUID) -> Shredding | None:

@@ -195,10 +195,12 @@ class TestDue:
         world.subject("bo")
         then = world.later(days=1)
 
-        due = list(expiring.due(controller_id=world.controller_id, group=LOGS, before=then))
-        early = expiring.due(
-            controller_id=world.controller_id, group=LOGS, before=then.replace(year=2020)
-        )
+        def due(**more: object) -> list[UUID]:
+            terms = {"before": then, "after": UUID(int=0), "limit": 10}
+            named = {"controller_id": world.controller_id, "group": LOGS}
+            return expiring.due(**(named | terms | more))  # type: ignore[arg-type]
 
-        assert due == [subject]
-        assert list(early) == []
+        assert due() == [subject]
+        assert due(before=then.replace(year=2020)) == []
+        assert due(after=subject) == []
+        assert due(controller_id=uuid4()) == []
