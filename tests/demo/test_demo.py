@@ -36,9 +36,9 @@ SAID = [
     "  A subject's records, read by the source: 503 restore-replay-required",
     "  The lease that was open, on the stream: 503 restore-replay-required",
     "  $ LETHE_PROCESS=eraser manage.py replay_journal",
-    "    destruction: 1",
-    "    revocation: 1",
+    "      destruction: 1",
     "  $ LETHE_PROCESS=attester manage.py replay_journal",
+    "    1 key shares were read back; none lives.",
 ]
 #: Participants differ by the part of the table that is taken.
 SAID_OF_SOMEBODY = [

@@ -44,6 +44,11 @@ def withdraw_all(world: World, *withdrawals: Withdrawal) -> list[object]:
         )
 
 
+def statements(captured: CaptureQueriesContext) -> int:
+    """How many there were; the clock looks for its offset now and then."""
+    return sum("core_clockoffset" not in query["sql"] for query in captured.captured_queries)
+
+
 class TestOpenGrounds:
     def test_answers_in_order_and_refuses_in_place(self, world: World) -> None:
         ada, bea = world.subject("ada"), world.subject("bea")
@@ -96,7 +101,7 @@ class TestOpenGrounds:
         with CaptureQueriesContext(connection) as many:
             open_all(world, *(opening(world, subject) for subject in subjects[1:]))
 
-        assert len(many) == len(few)
+        assert statements(many) == statements(few)
 
 
 class TestWithdrawMany:
