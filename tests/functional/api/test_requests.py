@@ -37,10 +37,10 @@ def released(cast: Cast, subject: str) -> Any:
 
 
 def statements(caller: Caller, path: str) -> int:
-    """How many statements a read takes."""
+    """How many statements a read takes; the clock looks for its offset now and then."""
     with CaptureQueriesContext(connection) as captured:
         assert caller.get(path).status_code == 200
-    return len(captured)
+    return sum("core_clockoffset" not in query["sql"] for query in captured.captured_queries)
 
 
 class TestListRequests:
