@@ -35,7 +35,7 @@ from vault.domain.journal import (
     check_body,
     genesis,
 )
-from vault.errors import JournalUnavailable
+from vault.errors import JournalLocked, JournalUnavailable
 from vault.ports import JournalDraft, JournalReceipt
 
 _log = get_logger(__name__)
@@ -126,6 +126,8 @@ class DirectoryJournal:
             self.close()
             if isinstance(error, JournalUnavailable):
                 raise
+            if isinstance(error, BlockingIOError):
+                raise JournalLocked from None
             raise JournalUnavailable(_text(error)) from None
 
     def __enter__(self) -> Self:
@@ -278,8 +280,6 @@ class DirectoryJournal:
 def _text(error: Exception) -> str:
     if isinstance(error, InvalidEntryError):
         return str(error)
-    if isinstance(error, BlockingIOError):
-        return "Another process writes this journal."
     return "The journal's directories cannot be read or written."
 
 

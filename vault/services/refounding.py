@@ -18,7 +18,7 @@ from vault import runtime
 from vault.domain.gate import Head, Marker
 from vault.domain.states import ShareState, ShreddingState
 from vault.errors import KeyStillAlive
-from vault.models import KeyShare, Shredding
+from vault.models import JournalHead, KeyShare, Shredding
 from vault.ports import JournalReceipt
 from vault.ports import ShareState as StoreState
 from vault.services import destructions, gatekeeper, journal, keys
@@ -60,8 +60,12 @@ class Genesis:
 
 
 @no_open_transaction
-def plan(*, operators: Sequence[Actor], accept_loss: bool, now: datetime) -> Genesis:
+def plan(
+    *, operators: Sequence[Actor], accept_loss: bool, begun: UUID | None = None, now: datetime
+) -> Genesis:
     """The genesis from both heads; nothing is changed.
+
+    `begun` is the journal that an interrupted run has founded, which the marker may name already.
 
     Raises TwoOperatorsNeeded, NothingToRefound, LossNotAccepted, CustodianUnavailable.
     """
@@ -72,8 +76,9 @@ def plan(*, operators: Sequence[Actor], accept_loss: bool, now: datetime) -> Gen
     if known is None:
         raise NothingToRefound
     marker = runtime.marker().read_marker()
-    remembered = marker.ordinal if marker and marker.journal_id == known.journal_id else 0
-    if remembered > known.ordinal and not accept_loss:
+    remembered = 0 if marker is None or _is_older(marker, known) else marker.ordinal
+    is_ours = marker is not None and marker.journal_id == begun
+    if marker is not None and not is_ours and not accept_loss and _is_ahead(marker, known):
         raise LossNotAccepted
     body = {
         "previous": {
@@ -85,6 +90,19 @@ def plan(*, operators: Sequence[Actor], accept_loss: bool, now: datetime) -> Gen
         "barred_before": canonical.instant(now),
     }
     return Genesis(max(remembered, known.ordinal), body)
+
+
+def _is_older(marker: Marker, known: Head) -> bool:
+    """Whether the key store last followed a journal that this database has left since."""
+    left = JournalHead.objects.filter(journal_id=marker.journal_id).exists()
+    return marker.journal_id != known.journal_id and left
+
+
+def _is_ahead(marker: Marker, known: Head) -> bool:
+    """Whether the key store has seen more than this database, or a journal that came after it."""
+    if marker.journal_id == known.journal_id:
+        return marker.ordinal > known.ordinal
+    return not _is_older(marker, known)
 
 
 def is_continuation(genesis: dict[str, Any], known: Head | None) -> bool:

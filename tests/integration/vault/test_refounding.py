@@ -20,7 +20,7 @@ from vault.adapters.directory_journal import DirectoryJournal
 from vault.adapters.journal import reader
 from vault.domain.gate import Reason
 from vault.models import KeyShare, Shredding
-from vault.services import replaying
+from vault.services import gate, replaying
 
 pytestmark = pytest.mark.long
 EMAILS = ("una@clinic.example", "otto@clinic.example")
@@ -144,6 +144,38 @@ class TestRefoundJournal:
             assert site.tend() is Reason.IN_STEP
             assert journal.head().ordinal == 1
 
+    def test_bars_a_backup_from_before_an_earlier_refounding(self, site: Site) -> None:
+        """Vault follows a journal of which the restored database has never heard."""
+        ada = site.person("ada")
+        backup = site.dump()
+        lose(site)
+        refound()
+        with reopened(site) as journal, runtime.override(journal=journal):
+            site.tend()
+            site.erase(ada)
+        restores.put_back(backup)
+        for name in ("journal", "mirror"):
+            shutil.rmtree(site.folder / name)
+            (site.folder / name).mkdir()
+
+        with pytest.raises(CommandError, match="loss-not-accepted"):
+            refound()
+        said = refound(accept_loss=True)
+
+        assert "counting from 1" in said
+
+    def test_takes_a_key_store_from_before_an_earlier_refounding(self, site: Site) -> None:
+        site.erase(site.person("ada"))
+        keys = site.snapshot()
+        lose(site)
+        refound()
+        site.put_back_keys(keys)
+        for name in ("journal", "mirror"):
+            shutil.rmtree(site.folder / name)
+            (site.folder / name).mkdir()
+
+        assert "counting from 1" in refound()
+
     def test_bars_every_older_backup(self, site: Site) -> None:
         site.person("ada")
         backup = site.dump()
@@ -171,3 +203,15 @@ class TestRefoundJournal:
         assert "counting from 1" in said
         with reopened(site) as journal, runtime.override(journal=journal):
             assert site.tend() is Reason.IN_STEP
+
+
+class TestSecondEraser:
+    def test_leaves_the_gate_to_the_one_that_writes(self, site: Site) -> None:
+        """Such as an operator's `manage.py sweep shred` beside the running eraser."""
+        assert site.tend() is Reason.IN_STEP
+
+        with runtime.override():
+            runtime._made.pop("journal")
+            assert site.tend() is None
+
+        assert gate.state().is_open

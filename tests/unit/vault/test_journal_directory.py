@@ -16,7 +16,7 @@ from tests.fakes.journals import AT, ID, Places, append, body, whats
 from vault.adapters import directory_journal
 from vault.adapters.directory_journal import read_entries, read_head
 from vault.adapters.journal_reader import DirectoryReader
-from vault.errors import JournalUnavailable
+from vault.errors import JournalLocked, JournalUnavailable
 from vault.ports import JournalDraft
 
 
@@ -263,7 +263,7 @@ class TestOpening:
         assert not list(directory.glob("*.jsonl"))
 
     def test_refuses_a_second_writer_and_then_admits_it(self, places: Places) -> None:
-        with places.open(), pytest.raises(JournalUnavailable, match="Another process"):
+        with places.open(), pytest.raises(JournalLocked):
             places.open()
 
         with places.open() as journal:

@@ -52,8 +52,11 @@ class Command(BaseCommand):
 
     def _refound(self, operators: Sequence[Actor], *, accept_loss: bool) -> int:
         now = clock.now()
-        genesis = refounding.plan(operators=operators, accept_loss=accept_loss, now=now)
-        if not self._is_begun():
+        begun = journal.reader().head().journal_id if self._is_begun() else None
+        genesis = refounding.plan(
+            operators=operators, accept_loss=accept_loss, begun=begun, now=now
+        )
+        if begun is None:
             directory_journal.found(
                 settings.LETHE_JOURNAL_DIR,
                 mirrors=settings.LETHE_JOURNAL_MIRRORS,
