@@ -1,31 +1,40 @@
 """From a token or a signed-in user to the Caller that permissions and services see."""
 
-from accounts.models import PERSON_SCOPE, AccessToken, APIClient, User
+from accounts.credentials import Program, find_access_token, find_program
+from accounts.models import PERSON_SCOPE, APIClient, User
 from core import ids
 from core.actors import Actor
 from core.api.caller import Caller
 from core.ids import PublicId
 
 
-def from_token(token: AccessToken) -> Caller:
-    """Return who calls with this live token.
+def from_bearer(raw: str) -> Caller | None:
+    """Return who calls with this token, or None when it is not live.
 
     Scopes are those of the token that the client still holds today.
     """
+    program = find_program(raw)
+    if program is not None:
+        return _program(program)
+    token = find_access_token(raw)
+    if token is None or token.user is None:
+        return None
     client: APIClient = token.application
     scopes = frozenset(token.scope.split()) & frozenset(client.allowed_scopes)
-    if token.user is not None:
-        return _person(token.user, scopes=scopes & {PERSON_SCOPE}, client=client)
+    return _person(token.user, scopes=scopes & {PERSON_SCOPE}, client=client)
+
+
+def _program(program: Program) -> Caller:
     actor = Actor(
-        id=client.client_id,
-        role=client.kind,
-        controller_id=client.controller_id,
-        client_id=client.pk,
+        id=program.client_id,
+        role=program.kind,
+        controller_id=program.controller_id,
+        client_id=program.pk,
     )
     return Caller(
         actor=actor,
-        controller_id=client.controller_id,
-        scopes=scopes,
+        controller_id=program.controller_id,
+        scopes=frozenset(program.scope.split()) & frozenset(program.allowed),
         is_person=False,
         roles=frozenset(),
     )

@@ -5,14 +5,36 @@ Only reads: the stream process uses this with a database role that may SELECT an
 
 import hashlib
 import re
-from typing import Final
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from oauth2_provider.scopes import get_scopes_backend
 from oauthlib.common import Request
 
 from accounts.models import PERSON_SCOPE, AccessToken, APIClient, ClientKind, User
+from core import clock, statements
 
 _CLIENT_ID: Final = re.compile(r"cli_[0-9a-z]{26}")
+_PROGRAM: Final = """
+SELECT t.scope, t.expires, c.id, c.client_id, c.kind, c.controller_id, c.allowed_scopes
+FROM accounts_accesstoken t
+JOIN accounts_apiclient c ON c.id = t.application_id
+JOIN accounts_controller o ON o.id = c.controller_id
+WHERE t.token_checksum = %s AND t.user_id IS NULL AND c.kind <> 'console'
+  AND c.is_active AND o.is_active"""
+
+
+class Program(NamedTuple):
+    """A live token of a program; `scope` is what it was given, `allowed` what it may have today."""
+
+    scope: str
+    expires: datetime
+    pk: UUID
+    client_id: str
+    kind: str
+    controller_id: UUID
+    allowed: list[str]
 
 
 def checksum(secret: str) -> str:
@@ -43,6 +65,14 @@ def find_client(client_id: str | None) -> APIClient | None:
     if client_id is None or _CLIENT_ID.fullmatch(client_id) is None:
         return None
     return APIClient.objects.select_related("controller").filter(client_id=client_id).first()
+
+
+def find_program(raw: str) -> Program | None:
+    """As `find_access_token` for a program's token, by one prepared statement; None for others."""
+    for row in statements.fetch(_PROGRAM, [checksum(raw)]):
+        program = Program._make(row)
+        return program if clock.now() < program.expires else None
+    return None
 
 
 def find_access_token(raw: str) -> AccessToken | None:

@@ -35,31 +35,31 @@ def figures(
 
     `store` has the key store's rates, as `ceilings.key_store` measures them.
     """
-    source = _Source(cast)
-    rate, cpu = source.send("subjects:bulk", map(_subject, names), {"created"})
+    source = Source(cast)
+    rate, cpu = source.send("subjects:bulk", map(subject, names), {"created"})
     add("ingest new subjects", "subjects/s", rate, store["created"], web_cpu_us=cpu)
     _prepare(cast, len(names), add, store["created"])
     ahead = [f"ahead-{name}" for name in names]
-    rate, cpu = source.send("subjects:bulk", map(_subject, ahead), {"created"})
+    rate, cpu = source.send("subjects:bulk", map(subject, ahead), {"created"})
     add("ingest new subjects, prepared ahead", "subjects/s", rate, web_cpu_us=cpu)
-    rate, cpu = source.send("records:bulk", _records(names, each, "first"), {"created"})
+    rate, cpu = source.send("records:bulk", records(names, each, "first"), {"created"})
     add("ingest first records (keys are made)", "records/s", rate, each * store["read"],
         web_cpu_us=cpu)  # fmt: skip
     bare, guarded = copy_rates(cast, min(_ROWS, len(names) * each))
     add("copy of sealed rows, bare table", "records/s", bare)
     for turn in ("second", "third"):
-        rate, cpu = source.send("records:bulk", _records(names, each, turn), {"created"})
+        rate, cpu = source.send("records:bulk", records(names, each, turn), {"created"})
     add("ingest records, existing subjects", "records/s", rate, guarded, web_cpu_us=cpu)
-    rate, cpu = source.send("records:bulk", _records(names, 1, "one"), {"created"})
+    rate, cpu = source.send("records:bulk", records(names, 1, "one"), {"created"})
     add("ingest one record of each subject", "records/s", rate, guarded, web_cpu_us=cpu)
-    rate, cpu = source.send("records:bulk", _records(names, 1, "one"), {"unchanged"})
+    rate, cpu = source.send("records:bulk", records(names, 1, "one"), {"unchanged"})
     add("ingest records that are there already", "records/s", rate, guarded, web_cpu_us=cpu)
-    consents = (_consent(cast, name) for name in names)
+    consents = (consent(cast, name) for name in names)
     rate, cpu = source.send("consents:bulk", consents, {"recorded"})
     add("consents given", "consents/s", rate, store["read"], web_cpu_us=cpu)
 
 
-class _Source:
+class Source:
     """A source system that sends a few requests at once, each on a connection of its own."""
 
     def __init__(self, cast: Cast) -> None:
@@ -113,7 +113,7 @@ def _cpu(session: int) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def _subject(name: str) -> Item:
+def subject(name: str) -> Item:
     return {"references": [_reference(name)]}
 
 
@@ -121,7 +121,7 @@ def _reference(name: str) -> Item:
     return {"kind": "customer-number", "value": name}
 
 
-def _records(names: Sequence[str], each: int, turn: str) -> Iterator[Item]:
+def records(names: Sequence[str], each: int, turn: str) -> Iterator[Item]:
     random_ = random.Random(1)
     for name in names:
         for number in range(each):
@@ -133,7 +133,7 @@ def _records(names: Sequence[str], each: int, turn: str) -> Iterator[Item]:
             }
 
 
-def _consent(cast: Cast, name: str) -> Item:
+def consent(cast: Cast, name: str) -> Item:
     return {
         "subject": _reference(name),
         "purpose_id": cast.purpose_public,

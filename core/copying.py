@@ -1,12 +1,13 @@
 """Many rows at once by COPY: triggers and constraints hold as for INSERT, the ORM is left out."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
+from core import statements
 from core.unit_of_work import requires_unit_of_work
 
 #: Up to as many rows one INSERT takes fewer round trips.
@@ -23,27 +24,31 @@ def copy_in(*, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[A
     held = list(rows)
     if not held:
         return
-    names = {
-        "table": sql.Identifier(table),
-        "columns": sql.SQL(", ").join(map(sql.Identifier, columns)),
-    }
-    # A copy ends, and its triggers speak, outside any call that Django translates errors of.
-    with connection.wrap_database_errors, connection.cursor() as cursor:
-        if len(held) <= _FEW:
-            _insert(cursor, names, held)
-            return
-        copying = sql.SQL("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)")
-        with cursor.copy(copying.format(**names)) as copy:
-            copy.set_types(list(columns.values()))
-            for row in held:
-                copy.write_row(row)
-
-
-def _insert(
-    cursor: CursorWrapper, names: Mapping[str, sql.Composable], rows: list[Sequence[Any]]
-) -> None:
-    one = sql.SQL("({})").format(sql.SQL(", ").join([sql.Placeholder()] * len(rows[0])))
-    statement = sql.SQL("INSERT INTO {table} ({columns}) VALUES {rows}").format(
-        rows=sql.SQL(", ").join([one] * len(rows)), **names
+    if len(held) <= _FEW:
+        insert = _insert(table, tuple(columns.items()), len(held))
+        statements.run(insert, [value for row in held for value in row])
+        return
+    copying = sql.SQL("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)").format(
+        table=sql.Identifier(table),
+        columns=sql.SQL(", ").join(map(sql.Identifier, columns)),
     )
-    cursor.execute(statement.as_string(), [value for row in rows for value in row])
+    # A copy ends, and its triggers speak, outside any call that Django translates errors of.
+    with connection.wrap_database_errors, connection.cursor() as cursor, cursor.copy(copying) as to:
+        to.set_types(list(columns.values()))
+        for row in held:
+            to.write_row(row)
+
+
+@lru_cache
+def _insert(table: str, columns: tuple[tuple[str, str], ...], rows: int) -> str:
+    """The text of an INSERT of so many rows, one of a few per table."""
+    one = sql.SQL(", ").join(sql.SQL("%s::{}").format(sql.Identifier(kind)) for _, kind in columns)
+    return (
+        sql.SQL("INSERT INTO {table} ({columns}) VALUES {rows}")
+        .format(
+            table=sql.Identifier(table),
+            columns=sql.SQL(", ").join(sql.Identifier(name) for name, _ in columns),
+            rows=sql.SQL(", ").join([sql.SQL("({})").format(one)] * rows),
+        )
+        .as_string()
+    )

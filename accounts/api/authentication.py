@@ -12,8 +12,8 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts import callers
-from accounts.credentials import find_access_token, may_act
-from accounts.models import AccessToken, User
+from accounts.credentials import may_act
+from accounts.models import User
 from core.api.caller import Caller
 
 #: The b64token of RFC 6750; ours are far shorter than the bound.
@@ -22,9 +22,9 @@ _CHALLENGE: Final = 'Bearer realm="lethe"'
 
 
 class CallerAuthentication(BaseAuthentication):
-    """Sets `request.user` to a Caller and `request.auth` to the token, or None for a session."""
+    """Sets `request.user` to a Caller; `request.auth` stays None."""
 
-    def authenticate(self, request: Request) -> tuple[Any, AccessToken | None] | None:
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
         header = request.META.get("HTTP_AUTHORIZATION")
         if header is not None:
             return _from_header(header)
@@ -39,12 +39,12 @@ class CallerAuthentication(BaseAuthentication):
         return _CHALLENGE
 
 
-def _from_header(header: str) -> tuple[Caller, AccessToken]:
+def _from_header(header: str) -> tuple[Caller, None]:
     match = _BEARER.fullmatch(header.strip())
-    token = find_access_token(match.group(1)) if match else None
-    if token is None:
+    caller = callers.from_bearer(match.group(1)) if match else None
+    if caller is None:
         raise AuthenticationFailed
-    return callers.from_token(token), token
+    return caller, None
 
 
 def _from_session(request: Request) -> tuple[Caller, None] | None:

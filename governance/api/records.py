@@ -60,11 +60,10 @@ class CustodyView(View):
 
     def opened(self, records: list[OpenRecord]) -> Response:
         """The answer, as RecordsSerializer describes it; documents go through as they are."""
-        codes = categories.codes(controller_id=self.controller_id)
         items = [
             {
                 "id": ids.format(PublicId.RECORD, record.record_id),
-                "category": codes[record.category_id],
+                "category": categories.code_of(record.category_id),
                 "version": record.version,
                 "created_at": record.created_at,
                 "document": orjson.Fragment(record.document),

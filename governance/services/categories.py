@@ -138,6 +138,15 @@ def codes(*, controller_id: UUID) -> dict[UUID, str]:
     return dict(rows.values_list("id", "code"))
 
 
+@lru_cache(maxsize=4096)
+def code_of(category_id: UUID) -> str:
+    """The category's code, which never changes. Raises CategoryNotFound."""
+    code = Category.objects.filter(id=category_id).values_list("code", flat=True).first()
+    if code is None:
+        raise CategoryNotFound
+    return code
+
+
 def validate(*, category: Category, document: Mapping[str, Any]) -> None:
     """Raise InvalidDocument naming place (JSON pointer) and rule, never anything of the document.
 

@@ -11,16 +11,16 @@ from uuid import UUID
 
 import orjson
 
-from core import audit
+from core import audit, statements
 from core.actors import Actor
 from core.errors import InvalidInput, NotFound, ServiceError
 from core.unit_of_work import no_open_transaction, unit_of_work
 from governance.models import Category, SubjectRequest
 from governance.services import categories, purposes
 from vault.domain.lookup import Reference
-from vault.errors import SubjectErased, SubjectNotFound
+from vault.errors import SubjectErased
 from vault.models import SealedRecord
-from vault.services import gate, grants, reading, sealing, subjects
+from vault.services import gate, reading, sealing, subjects
 from vault.services.reading import OpenRecord
 from vault.services.sealing import RecordDraft, RecordOutcome
 from vault.services.subjects import Resolved, SubjectDraft, SubjectOutcome
@@ -298,15 +298,13 @@ def _audit_read(
     The case that permitted it is checked and not named: an event with a trail and a request
     would lead from the case, which outlives the erasure, back to the person's trail.
     """
-    with unit_of_work():
-        subject = grants.lock_subject(subject_id)
-        if subject.controller_id != controller_id:
-            raise SubjectNotFound
+    with unit_of_work(), statements.pipelined():
+        trail_id = subjects.hold_live(controller_id=controller_id, subject_id=subject_id)
         audit.record(
             action="governance.records.read",
             actor=actor,
             controller_id=controller_id,
             now=now,
-            trail_id=subject.trail_id,
+            trail_id=trail_id,
             details={"records": count},
         )

@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from django.db import connection
-
+from core import statements
 from vault.domain.states import ShareState, SubjectState
 from vault.errors import KeyLost, RestoreReplayRequired, SubjectErased, SubjectNotFound
 from vault.ports import GrantToOpen, ShareRef
@@ -59,9 +58,7 @@ def select(
         "categories": None if category_ids is None else list(category_ids),
         "source": source_id,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_SELECT, parameters)
-        rows = cursor.fetchall()
+    rows = statements.fetch(_SELECT, parameters)
     if not rows:
         gate.require_open()
         raise SubjectNotFound

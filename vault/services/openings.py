@@ -1,17 +1,20 @@
 """Openings of subject events, sealed to the subject's evidence key; no key store needed."""
 
 from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
-from core import hpke
+from core import hpke, statements
 from core.copying import copy_in
 from core.unit_of_work import requires_unit_of_work
 from vault.domain.states import SubjectState
 from vault.errors import SubjectErased, SubjectNotFound
-from vault.models import Subject
 
 INFO = b"lethe/opening/v1"
 _COLUMNS = {"event_id": "uuid", "subject_id": "uuid", "sealed": "bytea"}
+_SUBJECTS: Final = (
+    "SELECT trail_id, id, state, evidence_public FROM vault_subject WHERE trail_id = ANY(%s)"
+)
 
 
 class Sealer:
@@ -26,9 +29,7 @@ class Sealer:
         trails = {trail for trail, _, _ in openings}
         subjects = {
             trail: (subject, state, public)
-            for subject, trail, state, public in Subject.objects.filter(
-                trail_id__any=trails
-            ).values_list("id", "trail_id", "state", "evidence_public")
+            for trail, subject, state, public in statements.fetch(_SUBJECTS, [list(trails)])
         }
         if trails - subjects.keys():
             raise SubjectNotFound
@@ -43,7 +44,7 @@ class Sealer:
                 (
                     event,
                     subjects[trail][0],
-                    hpke.seal(bytes(subjects[trail][2] or b""), opening, info=INFO),
+                    hpke.seal(subjects[trail][2], opening, info=INFO),
                 )
                 for trail, event, opening in openings
             ),

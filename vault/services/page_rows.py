@@ -5,18 +5,12 @@ subject and record, so a subject fenced, withdrawn or restricted before it is no
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 from uuid import UUID
 
-from django.db import connection
-from psycopg import Cursor
-from psycopg.types.string import ByteaBinaryLoader
-
+from core import statements
 from vault.errors import RestoreReplayRequired
 from vault.services import gate
-
-_PREPARED_ONLY_ON_REQUEST: Final = 1 << 30
-
 
 #: gate open, alias, data key, record, version, sealed, category, subject, controller, trail,
 #: wrapped key, kid, cluster; ids are their 16 bytes.
@@ -71,21 +65,10 @@ def select(
     """
     alias, category, record = after
     bounds = {"alias": alias, "category": category, "record": record, "upper": upper}
-    rows = _fetch({"purpose": purpose_id, "categories": list(categories), "limit": limit, **bounds})
+    named = {"purpose": purpose_id, "categories": list(categories), "limit": limit, **bounds}
+    rows = statements.fetch(_SELECT, named, raw_ids=True)
     if not rows[0][0]:
         raise RestoreReplayRequired
     if rows[0][1] is None:
         return []
     return cast("list[Row]", rows)
-
-
-def _fetch(parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Planned once per connection, results in binary: both cost more than reading the rows."""
-    connection.ensure_connection()
-    driver: Any = connection.connection
-    if driver.prepare_threshold is None:  # Django's default refuses even what is asked for here
-        driver.prepare_threshold = _PREPARED_ONLY_ON_REQUEST
-    with connection.wrap_database_errors, Cursor(driver) as cursor:
-        cursor.adapters.register_loader("uuid", ByteaBinaryLoader)
-        cursor.execute(_SELECT, parameters, prepare=True, binary=True)
-        return cursor.fetchall()

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
+from core import statements
 from core.actors import Actor
-from core.unit_of_work import no_open_transaction, unit_of_work
+from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
 from vault.domain.lookup import Reference, tag_input
 from vault.domain.states import SubjectState
@@ -18,6 +19,8 @@ from vault.services.creating import Tags
 
 State = Literal["live", "fenced", "erased", "unknown"]
 _STATES: dict[str, State] = {"live": "live", "fenced": "fenced", "erased": "erased"}
+_HOLD: Final = """
+SELECT trail_id, state FROM vault_subject WHERE id = %s AND controller_id = %s FOR SHARE"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,22 @@ def require_live(*, controller_id: UUID, subject_id: UUID) -> Subject:
     if subject.state != SubjectState.LIVE:
         raise SubjectErased
     return subject
+
+
+@requires_unit_of_work
+def hold_live(*, controller_id: UUID, subject_id: UUID) -> UUID:
+    """The subject's trail; until commit the subject is not fenced.
+
+    Raises SubjectNotFound, also when not yours, and SubjectErased.
+    """
+    found = statements.fetch(_HOLD, [subject_id, controller_id])
+    if not found:
+        raise SubjectNotFound
+    ((trail_id, state),) = found
+    if state != SubjectState.LIVE:
+        raise SubjectErased
+    held: UUID = trail_id
+    return held
 
 
 @no_open_transaction
