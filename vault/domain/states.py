@@ -16,6 +16,7 @@ class ShareState(StrEnum):
     """PLANNED is committed before the key store is called; LIVE once it was read back.
 
     SUCCESSOR is what PLANNED is, for the share that a re-key will put in the LIVE one's place.
+    LOST: in use, and the key store does not have it; nobody destroyed it.
     """
 
     PLANNED = "planned"
@@ -81,7 +82,10 @@ SHARE_MOVES = MappingProxyType(
                 ShareState.LOST,
             }
         ),
-        ShareState.LOST: frozenset({ShareState.LIVE, ShareState.RETIRED, ShareState.DESTROYED}),
+        # Found missing, it can be there again when another snapshot is put back.
+        ShareState.LOST: frozenset(
+            {ShareState.LIVE, ShareState.RETIRED, ShareState.DESTROYED, ShareState.ABSENT}
+        ),
         ShareState.DESTROYED: frozenset[ShareState](),
         ShareState.ABSENT: frozenset[ShareState](),
     }

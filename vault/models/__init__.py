@@ -1,5 +1,5 @@
 from vault.models.gate import Destruction, GateLease, PendingEntry, Replay
-from vault.models.grants import Alias, CustodyGrant, DataKey, KeyGrant, PurposeKey
+from vault.models.grants import Alias, CustodyGrant, DataKey, KeyGrant, LostVersion, PurposeKey
 from vault.models.prepared import PreparedSubject
 from vault.models.records import LookupTag, SealedOpening, SealedRecord, SuppressionTag
 from vault.models.rekeys import Rekey
@@ -24,6 +24,7 @@ __all__ = [
     "KeyGrant",
     "KeyShare",
     "LookupTag",
+    "LostVersion",
     "PendingEntry",
     "PreparedSubject",
     "PurposeKey",

@@ -110,3 +110,20 @@ class KeyGrant(models.Model):
                 "ground", "counter",
             ),
         ]  # fmt: skip
+
+
+class LostVersion(models.Model):
+    """A version of a wrapping key that grants are wrapped under and the key store does not have.
+
+    What it wrapped answers `key-lost` until the right snapshot is put back; the row goes then.
+    """
+
+    wrapping_key = models.CharField(max_length=64)
+    version = models.PositiveIntegerField()
+    grants = models.PositiveIntegerField()
+    found_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["wrapping_key", "version"], name="one_lost_version")
+        ]

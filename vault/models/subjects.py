@@ -40,7 +40,8 @@ class KeyShare(models.Model):
 
     `subject` is cut when the erasure is swept: the share stays, for who reads its destruction.
     A re-key's new share is SUCCESSOR beside the LIVE one, which stays in use until they change
-    places in one commit; so there is one of each at most.
+    places in one commit; so there is one of each at most. `lost_at` is when the key store was
+    found not to have a share that was in use; it stays through a fence, for the certificate.
     """
 
     kid = models.UUIDField(primary_key=True)
@@ -51,6 +52,7 @@ class KeyShare(models.Model):
     state = models.CharField(max_length=9, choices=[(s, s) for s in ShareState])
     planned_at = models.DateTimeField()
     retired_at = models.DateTimeField(null=True)
+    lost_at = models.DateTimeField(null=True)
     destroyed_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -65,6 +67,11 @@ class KeyShare(models.Model):
                 condition=Q(state=ShareState.SUCCESSOR),
                 name="one_successor_per_subject_and_group",
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["subject", "group"], condition=Q(state=ShareState.LOST), name="share_lost"
+            )
         ]
         triggers = [
             triggers.subject_live(),
