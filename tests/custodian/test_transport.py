@@ -1,6 +1,7 @@
 """How calls behave when the store does not, on servers that follow a script."""
 
 import socket
+import threading
 import time
 from collections.abc import Callable
 from uuid import UUID
@@ -11,7 +12,7 @@ from tests.custodian.conftest import Script, ScriptedServer
 from vault.adapters.hashicorp.client import Client
 from vault.adapters.hashicorp.custodian import HashicorpCustodian
 from vault.adapters.hashicorp.layout import Layout
-from vault.adapters.hashicorp.transport import read, write
+from vault.adapters.hashicorp.transport import Transport, read, write
 from vault.errors import CustodianRefused, CustodianUnavailable
 from vault.ports import ShareRef
 
@@ -23,6 +24,13 @@ OK: tuple[int, object] = 200, {"data": {}}
 def _once_then(first: tuple[int, object] | None) -> Script:
     answers = iter([first])
     return lambda _method, _path: next(answers, OK)
+
+
+def _answer_once(server: socket.socket, answer: bytes) -> None:
+    connection, _ = server.accept()
+    with connection:
+        connection.recv(1 << 16)
+        connection.sendall(answer)
 
 
 class TestSend:
@@ -81,6 +89,25 @@ class TestSend:
                 client.send([read("x")])
 
         assert time.monotonic() - started_at < 2
+
+    @pytest.mark.parametrize(
+        "cut",
+        [
+            b"HTTP/1.1 404 Not Fo",
+            b"HTTP/1.1 404 Not Found\r\nCache-Control: no-store\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{",
+        ],
+    )  # fmt: skip
+    def test_takes_no_answer_that_was_cut_off_for_one(self, cut: bytes) -> None:
+        """A status without what it belongs to: a destroyed share would read as one never made."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            transport = Transport(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=5)
+            threading.Thread(target=_answer_once, args=(server, cut), daemon=True).start()
+
+            (answer,) = transport.send([write("x", {})])
+
+        assert answer.status == 0
 
     def test_calls_a_closed_port_unavailable(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:

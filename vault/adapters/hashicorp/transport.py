@@ -25,6 +25,7 @@ _PAUSE: Final = (0.05, 0.2)
 _KEPT: Final = 50
 #: Longest wait for a socket, in seconds; curl's own timers are looked at in between.
 _WAIT: Final = 0.05
+_NO_CONTENT: Final = 204
 #: Statuses that ask to come again: no answer, quota, eventual consistency, server trouble.
 _TRY_AGAIN: Final = frozenset({0, 412, 429, 472, 473, 500, 502, 503, 504})
 
@@ -225,6 +226,17 @@ def _collect(
                 timed_out = lost[handle] == pycurl.E_OPERATION_TIMEDOUT
                 answers[index] = Answer(0, timed_out=timed_out)
             else:
-                answers[index] = Answer(handle.getinfo(pycurl.RESPONSE_CODE), b"".join(chunks))
+                answers[index] = _answer(handle, b"".join(chunks))
             connections.multi.remove_handle(handle)
             connections.idle.append(handle)
+
+
+def _answer(handle: pycurl.Curl, body: bytes) -> Answer:
+    """What came back, or no answer where the connection ended inside the headers.
+
+    curl takes such an answer for one that has no body, and its status for final.
+    """
+    status = handle.getinfo(pycurl.RESPONSE_CODE)
+    if body or status == _NO_CONTENT or handle.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD_T) == 0:
+        return Answer(status, body)
+    return Answer(0)
