@@ -2,13 +2,23 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
+import orjson
 from django.conf import settings
 from django.db import transaction
 
-from core import tasks
+from core import statements, tasks
+from core.ids import new_time_ordered
 from core.models import Effect, EffectState
 from core.unit_of_work import requires_unit_of_work
+
+_ENQUEUE: Final = """
+INSERT INTO core_effect
+  (id, kind, key, queue, payload, state, attempts, failures, due_at, last_error, created_at)
+SELECT n.id, %s, n.key, %s, n.payload, 'pending', 0, 0, %s, '', %s
+FROM unnest(%s::uuid[], %s::text[], %s::jsonb[]) AS n (id, key, payload)
+ON CONFLICT (kind, key) DO NOTHING"""
 
 
 @requires_unit_of_work
@@ -21,20 +31,13 @@ def enqueue_many(
 ) -> None:
     """As `core.effects.enqueue` for each (key, payload); a key that is there is left as it is."""
     _path, queue = settings.LETHE_EFFECTS[kind]
-    rows = [
-        Effect(
-            kind=kind,
-            key=key,
-            queue=queue,
-            payload=dict(payload),
-            due_at=not_before or now,
-            created_at=now,
-        )
-        for key, payload in items
-    ]
-    Effect.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1000)
-    if rows and not_before is None:
-        first = rows[0].id
+    wanted = list(items)
+    ids = [new_time_ordered() for _ in wanted]
+    keys = [key for key, _ in wanted]
+    payloads = [orjson.dumps(payload).decode() for _, payload in wanted]
+    statements.run(_ENQUEUE, [kind, queue, not_before or now, now, ids, keys, payloads])
+    if wanted and not_before is None:
+        first = ids[0]
         transaction.on_commit(lambda: tasks.kick(effect_id=first, queue=queue))
 
 
@@ -44,5 +47,5 @@ def end_many(*, kind: str, keys: Iterable[str], now: datetime) -> int:
 
     One that a worker holds is left to it: it will find its act done.
     """
-    waiting = Effect.objects.filter(kind=kind, key__in=list(keys), state=EffectState.PENDING)
+    waiting = Effect.objects.filter(kind=kind, key__any=list(keys), state=EffectState.PENDING)
     return waiting.update(state=EffectState.DONE, settled_at=now, last_error="")

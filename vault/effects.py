@@ -64,9 +64,17 @@ def rekey(claim: Claim) -> Done | Again:
 
 
 def attest(claim: Claim) -> Done | Again:
-    """Verify an erasure that was swept; on queue `attest`, as the attester."""
+    """Verify an erasure that was swept, and others with it; on queue `attest`, as the attester."""
     erasure_id = UUID(str(claim.payload["erasure_id"]))
     gate.require_open()
-    attesting.attest(erasure_id=erasure_id, now=clock.now())
+    others = shredding.to_verify(limit=settings.LETHE_ERASER_BATCH)
+    batch = list(dict.fromkeys([erasure_id, *others]))
+    if erasure_id in attesting.attest(erasure_ids=batch, now=clock.now()):
+        raise KeyStillAlive(erasure_id=str(erasure_id))
     failpoints.reach("vault.attest.done")
-    return Done(outcome={"state": shredding.get(erasure_id=erasure_id).state})
+
+    def settle() -> None:
+        done = shredding.verified(batch)
+        effect_batches.end_many(kind=claim.kind, keys=map(str, done), now=clock.now())
+
+    return Done(outcome={"state": shredding.get(erasure_id=erasure_id).state}, settle=settle)

@@ -256,7 +256,7 @@ class SubjectParticipant(Protocol):
         """
         ...
 
-    def attested(self, *, erasure_id: UUID) -> None:
+    def attested(self, *, erasure_ids: Sequence[UUID]) -> None:
         """Destruction was verified and attested; runs inside vault's transaction."""
         ...
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import F
 
-from core import effects
+from core import effect_batches
 from core.unit_of_work import requires_unit_of_work
 from governance.models import Disclosure, Lease, SubjectRequest
 from governance.services import consent_records, part_certificates
@@ -44,26 +44,29 @@ class Governance:
         rows.delete()
 
     @requires_unit_of_work
-    def attested(self, *, erasure_id: UUID) -> None:
-        """Note that the keys are gone and ask for the certificate.
+    def attested(self, *, erasure_ids: Sequence[UUID]) -> None:
+        """Note that the keys are gone and ask for the certificates.
 
         Without a request there is nobody to certify a whole person's erasure to, as in a
         restore's replay; the end of a part is certified in any case.
         """
-        request = SubjectRequest.objects.select_for_update().filter(erasure_id=erasure_id).first()
-        attestation = DestructionAttestation.objects.get(erasure_id=erasure_id)
-        if request is None and not part_certificates.is_part(attestation.body):
-            return
-        if request is not None and request.state == SubjectRequest.State.EXECUTING:
-            request.state = SubjectRequest.State.DESTROYED_LIVE
-            request.version += 1
-            request.save(update_fields=["state", "version"])
-        effects.enqueue(
-            kind="governance.certify",
-            key=str(erasure_id),
-            payload={"erasure_id": str(erasure_id)},
-            now=attestation.at,
+        requests = SubjectRequest.objects.select_for_update().filter(erasure_id__any=erasure_ids)
+        requested = set(requests.order_by("id").values_list("erasure_id", flat=True))
+        attestations = list(DestructionAttestation.objects.filter(erasure_id__any=erasure_ids))
+        requests.filter(state=SubjectRequest.State.EXECUTING).update(
+            state=SubjectRequest.State.DESTROYED_LIVE, version=F("version") + 1
         )
+        to_certify = [
+            one.erasure_id
+            for one in attestations
+            if one.erasure_id in requested or part_certificates.is_part(one.body)
+        ]
+        if to_certify:
+            effect_batches.enqueue_many(
+                kind="governance.certify",
+                items=[(str(id_), {"erasure_id": str(id_)}) for id_ in to_certify],
+                now=max(one.at for one in attestations),
+            )
 
     @requires_unit_of_work
     def replayed(self, *, revocations: Sequence[Revoked], now: datetime) -> None:

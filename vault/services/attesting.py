@@ -1,63 +1,85 @@
 """The attester's part: read the destruction back with another credential and write it down."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 from uuid import UUID
 
-from core import audit, failpoints
+from psycopg.types.json import Jsonb
+
+from core import failpoints
 from core.actors import process_actor
 from core.canonical import instant
-from core.unit_of_work import no_open_transaction, unit_of_work
+from core.copying import copy_in
+from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
 from vault.domain.binding import share_digest
 from vault.domain.states import Scope, ShreddingState
-from vault.errors import KeyStillAlive
-from vault.models import DestructionAttestation, KeyShare, Shredding
+from vault.models import KeyShare, Shredding, ShreddingShare
 from vault.ports import DestructionReading, ShareState
-from vault.services import keys
+from vault.services import keys, shredding
 
 ATTESTER = process_actor("attester")
+_ATTESTATION: Final = {
+    "erasure_id": "uuid",
+    "controller_id": "uuid",
+    "body": "jsonb",
+    "at": "timestamptz",
+}
 
 
 @no_open_transaction
-def attest(*, erasure_id: UUID, now: datetime) -> None:
-    """Read every share of the erasure on every node; store the attestation; tell participants.
+def attest(*, erasure_ids: Sequence[UUID], now: datetime) -> set[UUID]:
+    """Read every share of the erasures on every node; store attestations; tell participants.
 
-    Does nothing unless the erasure is SWEPT. Raises CustodianUnavailable (a node does not
-    answer), KeyStillAlive (stop, page).
+    Does nothing for those that are not SWEPT. Returns the erasures of which a key is still alive:
+    stop, page; all others are settled. Raises CustodianUnavailable (a node does not answer).
     """
-    shredding = Shredding.objects.get(erasure_id=erasure_id)
-    if shredding.state != ShreddingState.SWEPT:
-        return
-    shares = list(KeyShare.objects.filter(shreddingshare__shredding=shredding).order_by("kid"))
-    readings = runtime.custodian().read_destruction([keys.share_ref(share) for share in shares])
-    read = {UUID(bytes=reading.ref.kid) for reading in readings}
-    if any(r.state is ShareState.LIVE for r in readings) or read != {s.kid for s in shares}:
-        raise KeyStillAlive(erasure_id=str(erasure_id))
+    rows = list(Shredding.objects.filter(erasure_id__any=erasure_ids, state=ShreddingState.SWEPT))
+    shares = _shares(rows)
+    refs = {share.kid: keys.share_ref(share) for of in shares.values() for share in of}
+    read: dict[UUID, list[DestructionReading]] = defaultdict(list)
+    for reading in runtime.custodian().read_destruction(list(refs.values())):
+        read[UUID(bytes=reading.ref.kid)].append(reading)
+    of = {row.erasure_id: [read[share.kid] for share in shares[row.erasure_id]] for row in rows}
+    alive = {erasure_id for erasure_id, readings in of.items() if not all(map(_is_gone, readings))}
     failpoints.reach("vault.attest.read-back")
+    gone = {id_: [*chain(*readings)] for id_, readings in of.items() if id_ not in alive}
     with unit_of_work():
-        current = Shredding.objects.select_for_update().get(erasure_id=erasure_id)
-        if current.state != ShreddingState.SWEPT:
-            return
-        current.state, current.verified_at = ShreddingState.VERIFIED, now
-        current.save(update_fields=["state", "verified_at"])
-        DestructionAttestation.objects.create(
-            erasure_id=erasure_id,
-            controller_id=current.controller_id,
-            body=_body(current, readings),
-            at=now,
-        )
-        audit.record(
-            action="vault.shredding.verified",
-            actor=ATTESTER,
-            controller_id=current.controller_id,
-            now=now,
-            erasure_id=erasure_id,
-            details={"readings": len(readings)},
-        )
-        for participant in runtime.participants():
-            participant.attested(erasure_id=erasure_id)
+        _verify(gone, now=now)
+    return alive
+
+
+def _shares(rows: Sequence[Shredding]) -> dict[UUID, list[KeyShare]]:
+    found: dict[UUID, list[KeyShare]] = defaultdict(list)
+    links = ShreddingShare.objects.filter(shredding_id__any=[row.erasure_id for row in rows])
+    for link in links.select_related("share").order_by("share_id"):
+        found[link.shredding_id].append(link.share)
+    return found
+
+
+def _is_gone(readings: Sequence[DestructionReading]) -> bool:
+    return bool(readings) and all(r.state is not ShareState.LIVE for r in readings)
+
+
+@requires_unit_of_work
+def _verify(gone: Mapping[UUID, Sequence[DestructionReading]], *, now: datetime) -> None:
+    """Mark those verified that still wait for it, and write down what was read."""
+    waiting = Shredding.objects.select_for_update().filter(erasure_id__any=list(gone))
+    rows = list(waiting.filter(state=ShreddingState.SWEPT).order_by("erasure_id"))
+    for row in rows:
+        row.verified_at = now
+    attestations = [
+        (row.erasure_id, row.controller_id, Jsonb(_body(row, gone[row.erasure_id])), now)
+        for row in rows
+    ]
+    copy_in(table="vault_destructionattestation", columns=_ATTESTATION, rows=attestations)
+    details = {row.erasure_id: {"readings": len(gone[row.erasure_id])} for row in rows}
+    shredding.move(rows, ShreddingState.VERIFIED, now=now, actor=ATTESTER, details=details)
+    for participant in runtime.participants() if rows else ():
+        participant.attested(erasure_ids=[row.erasure_id for row in rows])
 
 
 def _body(shredding: Shredding, readings: Sequence[DestructionReading]) -> dict[str, Any]:

@@ -3,9 +3,10 @@
 Until an erasure is ordered a new lock cancels it; from then on the lock is refused as too late.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import connection
@@ -31,6 +32,8 @@ from vault.models.triggers import SHRED_BLOCKED
 from vault.services import journal
 
 _RUNNING = (*CANCELLABLE, ShreddingState.ORDERED, ShreddingState.KEYS_DESTROYED)
+_COVERING: Final = """
+SELECT w.id, c.id FROM unnest(%s::uuid[]) AS w (id), LATERAL ({covered} LIMIT 1) AS c"""
 
 
 class LockNotFound(NotFound):
@@ -182,6 +185,17 @@ def blocking(*, subject_id: UUID, group: str | None = None) -> list[ShredLock]:
             [subject_id, scope.value, group or ""],
         )
     )
+
+
+def covering(*, subject_ids: Collection[UUID]) -> dict[UUID, ShredLock]:
+    """One lock in force for each of the subjects that has any, by the same rule."""
+    covered = SHRED_BLOCKED.format(subject="w.id", scope="'subject'", group="''")
+    query = _COVERING.format(covered=covered.replace("SELECT 1 FROM", "SELECT l.id FROM"))
+    with connection.cursor() as cursor:
+        cursor.execute(query, [list(subject_ids)])
+        found = dict(cursor.fetchall())
+    locks = ShredLock.objects.in_bulk(found.values())
+    return {subject_id: locks[lock_id] for subject_id, lock_id in found.items()}
 
 
 def blocked(*, erasure_ids: Sequence[UUID]) -> set[UUID]:

@@ -8,16 +8,25 @@ What is left is the day, and the moment at which a consumer asks.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Max
 
+from core.copying import copy_in
 from core.ids import new_random
 from core.unit_of_work import requires_unit_of_work, unit_of_work
 from vault.models import Removal
 
-_NUMBER = """
+_COLUMNS: Final = {
+    "id": "uuid",
+    "purpose_id": "uuid",
+    "alias": "uuid",
+    "reason": "text",
+    "on": "date",
+}
+_NUMBER: Final = """
     UPDATE vault_removal SET number = %(last)s + waiting.place
     FROM (SELECT id, row_number() OVER (ORDER BY alias) AS place
           FROM vault_removal WHERE purpose_id = %(purpose)s AND number IS NULL) AS waiting
@@ -29,9 +38,13 @@ _NUMBER = """
 def keep(aliases: Sequence[tuple[UUID, UUID]], *, reason: Removal.Reason, now: datetime) -> None:
     """Announce each (purpose id, alias) as gone; names no subject. Takes no lock."""
     on = now.astimezone(UTC).date()
-    Removal.objects.bulk_create(
-        Removal(id=new_random(), purpose_id=purpose_id, alias=alias, reason=reason, on=on)
-        for purpose_id, alias in sorted(aliases)
+    copy_in(
+        table="vault_removal",
+        columns=_COLUMNS,
+        rows=[
+            (new_random(), purpose_id, alias, reason.value, on)
+            for purpose_id, alias in sorted(aliases)
+        ],
     )
 
 

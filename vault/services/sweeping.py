@@ -1,37 +1,73 @@
 """The erasure machine from KEYS_DESTROYED to SWEPT: what the keys protected, and what led there."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TypeAlias
+from typing import Final
 from uuid import UUID
 
+import orjson
 from django.conf import settings
-from django.db.models import Count
-from django.db.models.functions import TruncMonth
 
-from core import effect_batches, failpoints
+from core import effect_batches, failpoints, statements
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
-from vault.domain.states import Scope, ShreddingState, SubjectState
-from vault.models import (
-    Alias,
-    CustodyGrant,
-    DataKey,
-    KeyGrant,
-    KeyShare,
-    LookupTag,
-    Rekey,
-    Removal,
-    SealedOpening,
-    SealedRecord,
-    Shredding,
-    ShredLock,
-    Subject,
-    SuppressionTag,
-)
+from vault.domain.states import Scope, ShreddingState
+from vault.models import Alias, Rekey, Removal, Shredding, ShredLock, Subject
 from vault.ports import Swept
 from vault.services import group_shredding, removals, shredding
+
+_KINDS: Final = (
+    "records",
+    "grants",
+    "custody_grants",
+    "data_keys",
+    "aliases",
+    "tags",
+    "openings",
+)
+#: In one statement: what refers to what is only looked at when the transaction commits.
+_DELETE: Final = """
+WITH records AS (DELETE FROM vault_sealedrecord WHERE subject_id = ANY(%(subjects)s::uuid[])
+  RETURNING subject_id, 'records' AS kind),
+grants AS (DELETE FROM vault_keygrant WHERE subject_id = ANY(%(subjects)s::uuid[])
+  RETURNING subject_id, 'grants' AS kind),
+custody_grants AS (DELETE FROM vault_custodygrant WHERE subject_id = ANY(%(subjects)s::uuid[])
+  RETURNING subject_id, 'custody_grants' AS kind),
+data_keys AS (DELETE FROM vault_datakey WHERE subject_id = ANY(%(subjects)s::uuid[])
+  RETURNING subject_id, 'data_keys' AS kind),
+aliases AS (DELETE FROM vault_alias WHERE subject_id = ANY(%(subjects)s::uuid[])
+  RETURNING subject_id, 'aliases' AS kind),
+tags AS (DELETE FROM vault_lookuptag WHERE subject_id = ANY(%(subjects)s::uuid[])
+  RETURNING subject_id, 'tags' AS kind),
+openings AS (DELETE FROM vault_sealedopening WHERE subject_id = ANY(%(subjects)s::uuid[])
+  RETURNING subject_id, 'openings' AS kind)
+SELECT subject_id, kind, count(*) FROM (
+  TABLE records UNION ALL TABLE grants UNION ALL TABLE custody_grants UNION ALL TABLE data_keys
+  UNION ALL TABLE aliases UNION ALL TABLE tags UNION ALL TABLE openings
+) AS deleted GROUP BY subject_id, kind"""
+_CUT_SHARES: Final = """
+UPDATE vault_keyshare k
+SET subject_id = NULL, planned_at = date_trunc('month', s.created_at, 'UTC')
+FROM vault_subject s WHERE s.id = k.subject_id AND s.id = ANY(%s)"""
+_CUT_SUBJECTS: Final = """
+UPDATE vault_subject SET state = 'erased', trail_id = NULL, evidence_public = NULL,
+  erasure_id = NULL, created_at = date_trunc('month', created_at, 'UTC'),
+  restricted_at = NULL, lifted_at = NULL
+WHERE id = ANY(%s)"""
+#: After a restore the journal has put them back already.
+_SUPPRESS: Final = """
+INSERT INTO vault_suppressiontag
+  (id, controller_id, kind, tag, source_id, erasure_id, expires_at)
+SELECT gen_random_uuid(), t.controller_id, t.kind, t.suppression, t.source_id, e.erasure_id, %s
+FROM unnest(%s::uuid[], %s::uuid[]) AS e (subject_id, erasure_id)
+JOIN vault_lookuptag t ON t.subject_id = e.subject_id
+WHERE NOT EXISTS (
+  SELECT 1 FROM vault_suppressiontag s
+  WHERE s.controller_id = t.controller_id AND s.kind = t.kind AND s.tag = t.suppression
+    AND s.source_id = t.source_id AND s.erasure_id = e.erasure_id)"""
+_COUNT: Final = """
+UPDATE vault_shredding d SET counts = c.counts
+FROM unnest(%s::uuid[], %s::jsonb[]) AS c (erasure_id, counts) WHERE d.erasure_id = c.erasure_id"""
 
 
 @no_open_transaction
@@ -53,22 +89,19 @@ def sweep(*, erasure_ids: Sequence[UUID], now: datetime) -> None:
             participant.swept(erasures=swept)
         _cut(subject_ids)
         of = of_groups | {one.erasure_id: counts[one.subject_id] for one in swept}
-        for row in rows:
-            row.counts = of.get(row.erasure_id, {})
-            if row.scope == Scope.SUBJECT:
-                row.subject = None
+        _keep_counts(of)
         effect_batches.enqueue_many(
             kind="vault.attest",
             items=((str(row.erasure_id), {"erasure_id": str(row.erasure_id)}) for row in rows),
             now=now,
         )
-        shredding.move(rows, ShreddingState.SWEPT, now=now, also=["subject", "counts"], details=of)
+        shredding.move(rows, ShreddingState.SWEPT, now=now, details=of)
         failpoints.reach("vault.sweep.before-commit")
 
 
 def _people(rows: Sequence[Shredding]) -> list[Swept]:
     subject_ids = [row.subject_id for row in rows if row.subject_id is not None]
-    subjects = Subject.objects.select_for_update().filter(id__in=subject_ids).order_by("id")
+    subjects = Subject.objects.select_for_update().filter(id__any=subject_ids).order_by("id")
     trails = dict(subjects.values_list("id", "trail_id"))
     return [
         Swept(row.erasure_id, row.subject_id, trails[row.subject_id])
@@ -84,75 +117,40 @@ def _cut(subject_ids: Sequence[UUID]) -> None:
     The exact time of its creation would find the event of its creation, and so the trail. A
     subject that never came to be leaves none: nobody was ever given its id.
     """
-    subjects = Subject.objects.filter(id__in=subject_ids)
+    subjects = Subject.objects.filter(id__any=subject_ids)
     never_were = list(subjects.filter(evidence_public=None).values_list("id", flat=True))
-    months: dict[datetime, list[UUID]] = defaultdict(list)
-    created = subjects.annotate(month=TruncMonth("created_at"))
-    for subject_id, month in created.values_list("id", "month"):
-        months[month].append(subject_id)
-    Rekey.objects.filter(subject__in=subject_ids).delete()
-    Shredding.objects.filter(subject__in=subject_ids).update(subject=None)
-    ShredLock.objects.filter(scope=ShredLock.Scope.SUBJECT, scope_id__in=subject_ids).delete()
-    for month, of_month in months.items():
-        KeyShare.objects.filter(subject__in=of_month).update(subject=None, planned_at=month)
-        Subject.objects.filter(id__in=of_month).update(
-            state=SubjectState.ERASED,
-            trail_id=None,
-            evidence_public=None,
-            erasure_id=None,
-            created_at=month,
-            restricted_at=None,
-            lifted_at=None,
-        )
-    Subject.objects.filter(id__in=never_were).delete()
+    Rekey.objects.filter(subject_id__any=subject_ids).delete()
+    Shredding.objects.filter(subject_id__any=subject_ids).update(subject=None)
+    ShredLock.objects.filter(scope=ShredLock.Scope.SUBJECT, scope_id__any=subject_ids).delete()
+    statements.run(_CUT_SHARES, [subject_ids])
+    statements.run(_CUT_SUBJECTS, [subject_ids])
+    Subject.objects.filter(id__any=never_were).delete()
 
 
+@requires_unit_of_work
 def _keep_removals(subject_ids: Sequence[UUID], *, now: datetime) -> None:
-    aliases = Alias.objects.filter(subject__in=subject_ids).values_list("purpose_id", "id")
+    aliases = Alias.objects.filter(subject_id__any=subject_ids).values_list("purpose_id", "id")
     removals.keep(list(aliases), reason=Removal.Reason.ERASED, now=now)
 
 
+@requires_unit_of_work
 def _keep_suppressions(erasures: dict[UUID, UUID], *, now: datetime) -> None:
-    # After a restore the journal has put them back already.
-    kept = {
-        (row.erasure_id, row.kind, bytes(row.tag), row.source_id)
-        for row in SuppressionTag.objects.filter(erasure_id__in=list(erasures.values()))
-    }
-    SuppressionTag.objects.bulk_create(
-        SuppressionTag(
-            controller_id=tag.controller_id,
-            kind=tag.kind,
-            tag=tag.suppression,
-            source_id=tag.source_id,
-            erasure_id=erasures[tag.subject_id],
-            expires_at=now + timedelta(days=settings.LETHE_SUPPRESSION_DAYS),
-        )
-        for tag in LookupTag.objects.filter(subject__in=list(erasures))
-        if (erasures[tag.subject_id], tag.kind, bytes(tag.suppression), tag.source_id) not in kept
-    )
-
-
-_Held: TypeAlias = (
-    SealedRecord | KeyGrant | CustodyGrant | DataKey | Alias | LookupTag | SealedOpening
-)
+    expires_at = now + timedelta(days=settings.LETHE_SUPPRESSION_DAYS)
+    statements.run(_SUPPRESS, [expires_at, list(erasures), list(erasures.values())])
 
 
 @requires_unit_of_work
 def _delete(subject_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
-    """Delete the subjects' rows, children first; how many of each kind each of them had."""
-    kinds: dict[str, type[_Held]] = {
-        "records": SealedRecord,
-        "grants": KeyGrant,
-        "custody_grants": CustodyGrant,
-        "data_keys": DataKey,
-        "aliases": Alias,
-        "tags": LookupTag,
-        "openings": SealedOpening,
-    }
-    counts = {subject_id: dict.fromkeys(kinds, 0) for subject_id in subject_ids}
-    for kind, model in kinds.items():
-        rows = model.objects.filter(subject_id__in=subject_ids)
-        for subject_id, count in rows.values_list("subject_id").annotate(Count("pk")):
-            counts[subject_id][kind] = count
-        rows._raw_delete(rows.db)  # noqa: SLF001 - children went first; no collector needed
+    """Delete the subjects' rows; how many of each kind each of them had."""
+    counts = {subject_id: dict.fromkeys(_KINDS, 0) for subject_id in subject_ids}
+    deleted = statements.fetch(_DELETE, {"subjects": list(subject_ids)})
+    for subject_id, kind, count in deleted:
+        counts[subject_id][kind] = count
     return counts
+
+
+@requires_unit_of_work
+def _keep_counts(counts: Mapping[UUID, Mapping[str, int]]) -> None:
+    """On the erasures' rows, for attestation and certificate."""
+    texts = [orjson.dumps(of).decode() for of in counts.values()]
+    statements.run(_COUNT, [list(counts), texts])
