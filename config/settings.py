@@ -232,6 +232,8 @@ LETHE_REKEY_DESTROY_HOURS = env.number("LETHE_REKEY_DESTROY_HOURS", 72)
 LETHE_BACKUPS_ATTESTED = "vault.services.rekey_steps.none_attested"
 LETHE_LEASE_HOURS = env.number("LETHE_LEASE_HOURS", 12)
 LETHE_REMOVAL_DAYS = int(env.number("LETHE_REMOVAL_DAYS", 90))
+#: A replay that finds more of the keys in use missing than this needs somebody who answers for it.
+LETHE_LOSS_PERCENT = env.number("LETHE_LOSS_PERCENT", 1)
 LETHE_SUPPRESSION_DAYS = int(env.number("LETHE_SUPPRESSION_DAYS", 30))
 #: How long data is served after journal, database and key store were last found in step.
 LETHE_GATE_LEASE = timedelta(seconds=min(900.0, env.number("LETHE_GATE_LEASE", 900)))

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from vault.domain.gate import Marker
@@ -117,11 +117,17 @@ class KeyCustodian(Protocol):
         ...
 
 
-class KeyInventory(Protocol):
-    """Names of the shares that a key store holds, without reading them; for the reconciler."""
+#: Every folder of shares: they lie in 256, by the first byte of the kid.
+FOLDERS: Final = range(256)
 
-    def kids(self, *, controller_id: UUID) -> Sequence[bytes]:
+
+class KeyInventory(Protocol):
+    """Names of the shares that a key store holds, without reading them."""
+
+    def kids(self, *, controller_id: UUID, folders: range = FOLDERS) -> Sequence[bytes]:
         """Every kid of the controller's shares, destroyed ones included, in any order.
+
+        Of these `folders` only, when they are named.
 
         Raises CustodianUnavailable.
         """

@@ -18,7 +18,7 @@ from core.unit_of_work import no_open_transaction, unit_of_work
 from governance.models import Category, SubjectRequest
 from governance.services import categories, purposes
 from vault.domain.lookup import Reference
-from vault.errors import SubjectErased
+from vault.errors import KeyLost, SubjectErased
 from vault.models import SealedRecord
 from vault.services import gate, reading, sealing, subjects
 from vault.services.reading import OpenRecord
@@ -214,6 +214,8 @@ def _checked(outcome: RecordOutcome) -> Result:
         return UnknownSubject(field="subject")
     if outcome.outcome == "erased":
         return SubjectErased()
+    if outcome.outcome == "key-lost":
+        return KeyLost()
     return outcome
 
 

@@ -1,14 +1,15 @@
 """Who a purpose reads and who it does not, by reason, as of one moment. Counts only."""
 
-from typing import TypedDict
+from typing import Any, TypedDict
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from governance.domain.law import LawfulBasis
 from governance.models import PurposeVersion
-from governance.services import consent
-from vault.models import Alias, Removal
+from governance.services import consent, purposes
+from vault.domain.states import ShareState
+from vault.models import Alias, KeyShare, Removal
 
 
 class Exclusions(TypedDict):
@@ -17,6 +18,7 @@ class Exclusions(TypedDict):
     undecided: int
     restricted: int
     erased: int
+    key_lost: int
 
 
 class Counts(TypedDict):
@@ -27,7 +29,8 @@ class Counts(TypedDict):
 def count(*, controller_id: UUID, version: PurposeVersion) -> Counts:
     """Living subjects are readable, refused, withdrawn or undecided; erased ones stand beside.
 
-    `undecided` takes in those whose grant is still being made.
+    `undecided` takes in those whose grant is still being made, `key_lost` those of whom a part
+    cannot be opened since the key store lacks a key that nobody destroyed.
     """
     purpose_id = version.purpose_id
     tally = consent.counts(controller_id=controller_id, purpose_id=purpose_id)
@@ -38,18 +41,28 @@ def count(*, controller_id: UUID, version: PurposeVersion) -> Counts:
         purpose_id=purpose_id, ground__isnull=False, subject__state="live"
     )
     is_free = Q(restricted_at=None, subject__restricted_at=None)
-    readable = granted.filter(is_free).count()
     restricted = granted.exclude(is_free).count()
+    lost = granted.filter(is_free, subject__in=_lost(version)).count()
+    readable = granted.filter(is_free).count() - lost
     return {
         "subjects": readable,
         "exclusions": {
             "refused": refused,
             "withdrawn": withdrawn,
-            "undecided": max(0, tally["subjects"] - readable - restricted - refused - withdrawn),
+            "undecided": max(
+                0, tally["subjects"] - readable - restricted - refused - withdrawn - lost
+            ),
             "restricted": restricted,
             "erased": _erased(purpose_id),
+            "key_lost": lost,
         },
     }
+
+
+def _lost(version: PurposeVersion) -> QuerySet[KeyShare, Any]:
+    groups = {category.group for category in purposes.category_refs(version)}
+    rows = KeyShare.objects.filter(state=ShareState.LOST, group__in=groups)
+    return rows.values("subject")
 
 
 def _erased(purpose_id: UUID) -> int:

@@ -1,6 +1,7 @@
 """The registry of purposes: versioned, one lawful basis each, and what each version may read."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,6 +18,7 @@ from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_o
 from governance.domain.law import LawfulBasis, SpecialCondition
 from governance.models import Category, ConsentRecord, Purpose, PurposeVersion
 from vault.domain.states import SubjectState
+from vault.errors import KeyLost
 from vault.models import Removal, Subject
 from vault.services import grants, purpose_keys
 from vault.services.grants import CategoryRef, Ground, Opening, Withdrawal
@@ -369,7 +371,8 @@ def _ground(version: PurposeVersion, subjects: Sequence[UUID], *, now: datetime)
             return
         opened = grants.open_grounds(openings=openings, now=now)
     grounds = [ground for ground in opened if isinstance(ground, Ground)]
-    grants.issue(grounds=grounds, categories=category_refs(version), now=now)
+    with suppress(KeyLost):  # all others have their grants; leases count those as lost
+        grants.issue(grounds=grounds, categories=category_refs(version), now=now)
 
 
 def category_refs(version: PurposeVersion) -> list[CategoryRef]:

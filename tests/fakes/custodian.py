@@ -18,6 +18,7 @@ from core.ports import Signature, VerifyingKey
 from vault.domain.gate import Marker
 from vault.errors import CustodianUnavailable
 from vault.ports import (
+    FOLDERS,
     DestructionReading,
     FreshShare,
     GrantFailure,
@@ -57,8 +58,10 @@ class FakeCustodian:
     def available(self) -> Sequence[str]:
         return [name for name in self.wrapping if name != "custody"]
 
-    def kids(self, *, controller_id: UUID) -> Sequence[bytes]:
-        return [kid for kid, owner in self.owners.items() if owner == controller_id]
+    def kids(self, *, controller_id: UUID, folders: range = FOLDERS) -> Sequence[bytes]:
+        self._call("kids")
+        mine = [kid for kid in self.shares if self.owners[kid] == controller_id]
+        return [kid for kid in mine if kid[0] in folders]
 
     def create_shares(self, refs: Sequence[ShareRef]) -> list[FreshShare | ShareState]:
         self._call("create_shares")

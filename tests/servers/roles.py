@@ -12,6 +12,7 @@ from vault.adapters.hashicorp.inventory import HashicorpInventory
 from vault.adapters.hashicorp.marker import HashicorpMarker
 from vault.domain.gate import Marker
 from vault.ports import (
+    FOLDERS,
     DestructionReading,
     FreshShare,
     GrantFailure,
@@ -63,8 +64,8 @@ class EveryProcess:
     def tags(self, *, key: str, values: Sequence[bytes]) -> list[bytes]:
         return self._hasher.tags(key=key, values=values)
 
-    def kids(self, *, controller_id: UUID) -> Sequence[bytes]:
-        return self._inventory.kids(controller_id=controller_id)
+    def kids(self, *, controller_id: UUID, folders: range = FOLDERS) -> Sequence[bytes]:
+        return self._inventory.kids(controller_id=controller_id, folders=folders)
 
     def read_marker(self) -> Marker | None:
         return self._marker.read_marker()

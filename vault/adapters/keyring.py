@@ -35,6 +35,7 @@ from vault.adapters.hashicorp.layout import (
 from vault.domain.gate import Marker
 from vault.errors import CustodianUnavailable
 from vault.ports import (
+    FOLDERS,
     DestructionReading,
     FreshShare,
     GrantFailure,
@@ -103,10 +104,14 @@ class Keyring:
         """See `KeyCustodian`."""
         return [self._reading(ref) for ref in refs]
 
-    def kids(self, *, controller_id: UUID) -> Sequence[bytes]:
+    def kids(self, *, controller_id: UUID, folders: range = FOLDERS) -> Sequence[bytes]:
         """See `KeyInventory`."""
-        folder = self._directory / "shares" / str(controller_id)
-        return [bytes.fromhex(path.name) for path in folder.glob("*/[!.]*")]
+        root = self._directory / "shares" / str(controller_id)
+        return [
+            bytes.fromhex(path.name)
+            for folder in folders
+            for path in (root / f"{folder:02x}").glob("[!.]*")
+        ]
 
     def tags(self, *, key: str, values: Sequence[bytes]) -> list[bytes]:
         """See `LookupHasher`; raises ValueError for an unknown key."""

@@ -7,6 +7,8 @@ destroyed by the ordinary machine. Data put in afterwards gets a new key.
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Q
+
 from core import ids
 from core.actors import Actor
 from core.canonical import instant
@@ -57,7 +59,8 @@ def expire(
         actor=actor,
         now=now,
     )
-    if not ShreddingShare.objects.filter(shredding=row, was_live=True).exists():
+    ended = ShreddingShare.objects.filter(shredding=row)
+    if not ended.filter(Q(was_live=True) | ~Q(share__lost_at=None)).exists():
         raise GroupNotFound(field="group")
     rekeys = Rekey.objects.filter(subject_id=subject_id, group=group)
     if rekeys.exclude(state=RekeyState.DONE).exists():
@@ -72,7 +75,7 @@ def due(
     shares = KeyShare.objects.filter(
         controller_id=controller_id,
         group=group,
-        state=ShareState.LIVE,
+        state__in=[ShareState.LIVE, ShareState.LOST],
         planned_at__lt=before,
         subject_id__gt=after,
     )

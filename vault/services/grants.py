@@ -16,7 +16,7 @@ from django.db import connection
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
 from vault.domain.states import ShareState
-from vault.errors import KeysChanging
+from vault.errors import KeyLost, KeysChanging
 from vault.models import Alias, KeyGrant, KeyShare, Subject
 from vault.ports import GrantFailure, GrantToMake
 from vault.services import gate, keys, purpose_keys
@@ -86,8 +86,25 @@ def issue(
     """Wrap the data keys of `categories` for the purpose of `grounds` (one purpose per call).
 
     Creates data keys that do not exist yet, so that consent may come before the first record.
-    Grants that exist are left. Raises CustodianUnavailable; the call may be repeated.
+    Grants that exist are left. Raises CustodianUnavailable; the call may be repeated. Raises
+    KeyLost once all others have theirs when a key of some of the subjects is lost.
     """
+    lost = _lost(grounds, categories)
+    report = _issue_all([g for g in grounds if g.subject_id not in lost], categories, now=now)
+    if lost:
+        raise KeyLost
+    return report
+
+
+def _lost(grounds: Sequence[Ground], categories: Sequence[CategoryRef]) -> set[UUID]:
+    groups = {category.group for category in categories}
+    pairs = {(ground.subject_id, group) for ground in grounds for group in groups}
+    return {subject for subject, _ in keys.lost(pairs)}
+
+
+def _issue_all(
+    grounds: Sequence[Ground], categories: Sequence[CategoryRef], *, now: datetime
+) -> IssueReport:
     issued = stale = 0
     for _ in range(keys.ROUNDS):
         if not grounds or not categories:

@@ -126,7 +126,7 @@ def fence_again(item: Mapping[str, Any], *, at: datetime) -> Shredding | None:
         return None
     Subject.objects.select_for_update().get(id=owner.subject.id)
     if scope is Scope.REKEY:
-        _lose(known.filter(state=ShareState.LIVE))
+        _lose(known.filter(state=ShareState.LIVE), at=at)
     row = Shredding.objects.create(
         erasure_id=UUID(item["erasure_id"]),
         controller_id=owner.controller_id,
@@ -145,11 +145,11 @@ def fence_again(item: Mapping[str, Any], *, at: datetime) -> Shredding | None:
 
 
 @requires_unit_of_work
-def _lose(shares: QuerySet[KeyShare]) -> None:
+def _lose(shares: QuerySet[KeyShare], *, at: datetime) -> None:
     """Say of shares still in use that their keys are gone, and give their re-keys up."""
     lost = list(shares.values_list("kid", flat=True))
     given_up = Rekey.objects.filter(old_share__in=lost).exclude(state=RekeyState.DONE)
     successors = list(given_up.values_list("new_share_id", flat=True))
     given_up.delete()
     KeyShare.objects.filter(kid__in=successors).update(state=ShareState.RETIRED)
-    KeyShare.objects.filter(kid__in=lost).update(state=ShareState.LOST)
+    KeyShare.objects.filter(kid__in=lost).update(state=ShareState.LOST, lost_at=at)

@@ -227,6 +227,7 @@ def plan(*, pairs: set[tuple[UUID, str]], now: datetime) -> None:
     """Commit a PLANNED share row for each pair of a live subject that has none open.
 
     None for a group whose expiry a lock can still stop: its share would be live again then.
+    Raises KeyLost for a group whose share is LOST: a second one would hide the first for ever.
     """
     with unit_of_work():
         gate.require_open()
@@ -246,6 +247,8 @@ def plan(*, pairs: set[tuple[UUID, str]], now: datetime) -> None:
                 subject__in=list(subjects), scope=Scope.GROUP, state__in=list(CANCELLABLE)
             ).values_list("subject_id", "group")
         )
+        if lost(pairs - open_pairs):
+            raise KeyLost
         KeyShare.objects.bulk_create(
             KeyShare(
                 kid=ids.new_random(),
@@ -258,6 +261,14 @@ def plan(*, pairs: set[tuple[UUID, str]], now: datetime) -> None:
             for subject, group in sorted(pairs - open_pairs - ending)
             if subject in subjects
         )
+
+
+def lost(pairs: set[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+    """Those of the (subject, group) pairs whose share was found missing from the key store."""
+    rows = KeyShare.objects.filter(
+        subject_id__any={subject for subject, _ in pairs}, state=ShareState.LOST
+    ).values_list("subject_id", "group")
+    return set(rows) & pairs
 
 
 def write_shares(planned: Sequence[ShareRef]) -> dict[ShareRef, FreshShare]:

@@ -238,6 +238,8 @@ def cancel(*, erasure_id: UUID, actor: Actor, now: datetime) -> None:
 def _put_back(shredding: Shredding) -> None:
     """The shares as they were before the fence; re-keys go on from where they stood."""
     shares = KeyShare.objects.filter(shreddingshare__shredding=shredding, state=ShareState.RETIRED)
+    lost = list(shares.exclude(lost_at=None).values_list("kid", flat=True))
+    KeyShare.objects.filter(kid__in=lost).update(state=ShareState.LOST, retired_at=None)
     was_live = shares.filter(shreddingshare__shredding=shredding, shreddingshare__was_live=True)
     kids = list(was_live.values_list("kid", flat=True))
     KeyShare.objects.filter(kid__in=kids).update(state=ShareState.LIVE, retired_at=None)

@@ -62,6 +62,8 @@ def advance(*, rekey_id: UUID, clock: Clock) -> datetime | None:
             return None
         if row.subject.state != SubjectState.LIVE:
             return clock() + _PAUSE  # the erasure ends this, or a lock ends the erasure
+        if row.old_share.state == ShareState.LOST:
+            return clock() + _PAUSE  # the right snapshot brings it back, or an erasure ends it
         again = _STEPS[RekeyState(row.state)](row, clock)
         if again is not None:
             return again

@@ -18,7 +18,7 @@ from core.actors import Actor
 from core.errors import Conflict, NotFound, PreconditionFailed
 from core.unit_of_work import requires_unit_of_work
 from vault.domain.states import RekeyState, ShareState, SubjectState, require_rekey_move
-from vault.errors import ShredBlocked, SubjectNotFound
+from vault.errors import KeyLost, ShredBlocked, SubjectNotFound
 from vault.models import KeyShare, Rekey, SealedRecord, Subject
 from vault.services import gate, journal, locks, resealing, shredding
 from vault.services.grants import lock_subject
@@ -74,7 +74,8 @@ def erase_record(
     """Remove all versions of a record with this commit, and begin the re-key of its group.
 
     Raises RecordUnknown, SubjectErased, PreconditionFailed (another version is current),
-    ShredBlocked, RekeyRunning, RestoreReplayRequired.
+    ShredBlocked, RekeyRunning, RestoreReplayRequired, and KeyLost: what stays could not be opened
+    to be sealed anew.
     """
     subject, current = _locked(controller_id, record_id, expected_version)
     rows = SealedRecord.objects.filter(subject=subject, record_id=record_id)
@@ -104,7 +105,8 @@ def suspect_leak(
 ) -> Rekey:
     """Give a group another key because the one it has may have leaked; nothing is removed.
 
-    Raises SubjectNotFound, SubjectErased, GroupNotFound, RekeyRunning, RestoreReplayRequired.
+    Raises SubjectNotFound, SubjectErased, GroupNotFound, RekeyRunning, RestoreReplayRequired,
+    KeyLost.
     """
     gate.require_open()
     shredding.serialize([subject_id])
@@ -126,8 +128,10 @@ def _locked(
         raise RecordUnknown
     shredding.serialize([subject_id])
     subject = lock_subject(subject_id)
-    living = rows.filter(is_current=True, data_key__share__state=ShareState.LIVE)
-    current = living.select_related("data_key__share").first()
+    shown = rows.filter(is_current=True).select_related("data_key__share")
+    current = shown.filter(data_key__share__state=ShareState.LIVE).first()
+    if current is None and shown.filter(data_key__share__state=ShareState.LOST).exists():
+        raise KeyLost
     if current is None:
         raise RecordUnknown
     if current.version != expected_version:
@@ -148,6 +152,8 @@ def _request(
             raise ShredBlocked(ground=lock.ground, lock=str(lock.id))
     shares = KeyShare.objects.filter(subject=subject, group=removal.group)
     old = shares.filter(state=ShareState.LIVE).first()
+    if old is None and shares.filter(state=ShareState.LOST).exists():
+        raise KeyLost
     if old is None:
         raise GroupNotFound(field="group")
     rekey = _open(old)

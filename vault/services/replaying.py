@@ -23,7 +23,7 @@ from vault.errors import KeyStillAlive
 from vault.models import Destruction, Replay, Shredding
 from vault.ports import JournalReceipt, ShareRef
 from vault.ports import ShareState as StoreState
-from vault.services import destroying, gatekeeper, journal, replay_entries, sweeping
+from vault.services import destroying, gatekeeper, journal, losing, replay_entries, sweeping
 
 ERASER, ATTESTER = process_actor("eraser"), process_actor("attester")
 _BATCH = 500
@@ -52,11 +52,12 @@ class NothingToReplay(Conflict):
 
 
 @no_open_transaction
-def apply(*, now: datetime) -> Replay:
-    """Apply every entry above each store's own head; as the eraser.
+def apply(*, now: datetime, accepted_by: Actor | None = None) -> Replay:
+    """Apply every entry above each store's own head, and find what is lost; as the eraser.
 
     Raises ReplayImpossible (with the words of the gate's reason), NothingToReplay,
-    JournalUnavailable, CustodianUnavailable (repeat), KeyStillAlive (stop, page).
+    JournalUnavailable, CustodianUnavailable (repeat), KeyStillAlive (stop, page), and
+    LossNotAccepted unless `accepted_by` answers for the loss: the gate stays closed then.
     """
     source = runtime.journal_reader()
     head = journal.journal_head(source)
@@ -67,6 +68,9 @@ def apply(*, now: datetime) -> Replay:
     counts["keys"] = _destroy_again(replay, head)
     failpoints.reach("vault.replay.keys-destroyed")
     counts["erasures"] = _finish_erasures(now=now)
+    found = losing.find(now=now, accepted_by=accepted_by)
+    counts["lost"], counts["found"] = found.lost, found.again
+    failpoints.reach("vault.replay.lost-found")
     runtime.marker().write_marker(Marker(head.journal_id, head.ordinal))
     failpoints.reach("vault.replay.marked")
     _end(replay, head, counts, now=now)

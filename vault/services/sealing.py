@@ -13,14 +13,14 @@ from core.unit_of_work import no_open_transaction, unit_of_work
 from vault.domain import binding
 from vault.domain.envelope import seal
 from vault.domain.states import ShareState, SubjectState
-from vault.errors import KeysChanging
+from vault.errors import KeyLost, KeysChanging
 from vault.models import KeyShare, Subject
 from vault.services import gate, keys, record_rows
 from vault.services.keys import OpenKey, Want
 from vault.services.record_rows import Current, Row
 
 Outcome = Literal[
-    "created", "updated", "unchanged", "erased", "unknown-subject", "version-mismatch"
+    "created", "updated", "unchanged", "erased", "unknown-subject", "version-mismatch", "key-lost"
 ]
 
 
@@ -59,8 +59,9 @@ def put_many(
 ) -> list[RecordOutcome]:
     """Seal each draft as a new record or a new version; identical content changes nothing.
 
-    One subject event per subject and call is audited. Raises CustodianUnavailable and KeyLost;
-    then nothing of this call was stored and it may be repeated.
+    One subject event per subject and call is audited. What is known as lost stands as its
+    outcome; CustodianUnavailable and KeyLost are raised for the whole call: then nothing of it
+    was stored and it may be repeated.
     """
     states = dict(
         Subject.objects.filter(
@@ -74,7 +75,15 @@ def put_many(
     }
     live = [(i, draft) for i, draft in enumerate(drafts) if i not in outcomes]
     for _ in range(keys.ROUNDS):
-        named = _name(live, now=now)
+        try:
+            named = _name(live, now=now)
+        except KeyLost:
+            lost = _lost(live)
+            if not lost:
+                raise
+            outcomes |= dict.fromkeys(lost, RecordOutcome("key-lost"))
+            live = [(i, draft) for i, draft in live if i not in lost]
+            continue
         stored = _store(controller_id, named, actor=actor, now=now)
         if stored is not None:
             erased = {i: RecordOutcome("erased") for i, _ in live}
@@ -98,6 +107,12 @@ def _name(live: Sequence[tuple[int, RecordDraft]], *, now: datetime) -> list[_Na
             )
             named.append((i, draft, key, tag))
     return named
+
+
+def _lost(live: Sequence[tuple[int, RecordDraft]]) -> set[int]:
+    """Which of the drafts are of a key group that is known as lost; looked for when one is met."""
+    lost = keys.lost({(draft.subject_id, draft.group) for _, draft in live})
+    return {i for i, draft in live if (draft.subject_id, draft.group) in lost}
 
 
 def _once(drafts: Iterable[RecordDraft]) -> list[RecordDraft]:

@@ -30,6 +30,9 @@ class ExclusionsSerializer(serializers.Serializer[Any]):
     undecided = serializers.IntegerField(help_text="Neither given nor refused, or not yet granted.")
     restricted = serializers.IntegerField()
     erased = serializers.IntegerField()
+    key_lost = serializers.IntegerField(
+        help_text="Some of whose data cannot be opened: the key store lacks their key."
+    )
 
 
 class LeaseSerializer(serializers.Serializer[Any]):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from accounts.models import APIClient
-from core import runtime
+from core import clock, ids, runtime
 from core.ids import PublicId
 from core.models import AuditEvent
 from governance.models import Disclosure, Lease
@@ -16,7 +16,14 @@ from tests.functional.api.cast import (
     unknown,
     version_body,
 )
+from vault.models import KeyShare
 from vault.services import key_cache
+
+
+def lose(subject: str) -> None:
+    """Let a replay have found the person's key missing from the key store."""
+    rows = KeyShare.objects.filter(subject=ids.parse(PublicId.SUBJECT, subject))
+    rows.update(state="lost", lost_at=clock.now())
 
 
 class TestOpenLease:
@@ -33,9 +40,25 @@ class TestOpenLease:
         assert lease["subjects"] == 1
         assert lease["exclusions"] == {
             "refused": 1, "withdrawn": 1, "undecided": 1, "restricted": 0, "erased": 0,
+            "key_lost": 0,
         }  # fmt: skip
         assert lease["fields"] == {"health": ["age"]}
         assert AuditEvent.objects.filter(action="governance.lease.opened").count() == 1
+
+    def test_counts_apart_whose_key_is_lost(self, study: Study) -> None:
+        study.patient("ada")
+        lost = study.patient("bea")
+        lose(lost)
+
+        lease = study.lease()
+        read = study.cast.clinic.source().get(f"/subjects/{lost}/records")
+        written = study.record(lost, "r9", age=3)
+
+        assert (lease["subjects"], lease["exclusions"]["key_lost"]) == (1, 1)
+        assert lease["exclusions"]["undecided"] == 0
+        assert len(study.read(lease)) == 2
+        assert (read.status_code, read.json()["code"]) == (500, "key-lost")
+        assert (written.status_code, written.json()["code"]) == (500, "key-lost")
 
     def test_refuses_a_token_for_another_purpose(self, cast: Cast) -> None:
         one, other = study(cast), study(cast, code="marketing")

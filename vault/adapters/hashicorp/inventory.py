@@ -7,6 +7,7 @@ from vault.adapters.hashicorp.client import NOT_FOUND, Client
 from vault.adapters.hashicorp.layout import Layout
 from vault.adapters.hashicorp.transport import Answer, Request
 from vault.errors import CustodianRefused
+from vault.ports import FOLDERS
 
 
 class HashicorpInventory:
@@ -15,12 +16,14 @@ class HashicorpInventory:
     def __init__(self, client: Client, layout: Layout) -> None:
         self._client, self._layout = client, layout
 
-    def kids(self, *, controller_id: UUID) -> Sequence[bytes]:
+    def kids(self, *, controller_id: UUID, folders: range = FOLDERS) -> Sequence[bytes]:
         """See `KeyInventory`; raises CustodianRefused without the right to list."""
         root = f"{self._layout.shares}/metadata/{controller_id}/"
-        (answer,) = self._client.send([_listing(root)])
-        folders = [f"{root}{name}" for name in _names(answer) if name.endswith("/")]
-        answers = self._client.send([_listing(folder) for folder in folders])
+        names = [f"{folder:02x}/" for folder in folders]
+        if folders == FOLDERS:
+            (answer,) = self._client.send([_listing(root)])
+            names = [name for name in _names(answer) if name.endswith("/")]
+        answers = self._client.send([_listing(f"{root}{name}") for name in names])
         return [bytes.fromhex(name) for answer in answers for name in _names(answer)]
 
 
