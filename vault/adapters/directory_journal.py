@@ -112,6 +112,8 @@ class DirectoryJournal:
     ) -> None:
         """Open and mend what a crash can leave. Raises JournalUnavailable."""
         self.repairs: list[Repair] = []
+        #: A volume is not what it was: this object will never stand again, another one may.
+        self.is_lost = False
         self._volumes: list[Volume] = []
         self._dirty: list[Position] | None = None
         try:
@@ -236,6 +238,7 @@ class DirectoryJournal:
             for volume in self._volumes:
                 volume.check(self._line)
         except OSError:
+            self.is_lost = True
             raise JournalUnavailable("A volume of the journal is gone or was changed.") from None
 
     def _write(self, entries: Sequence[Entry]) -> None:

@@ -42,8 +42,8 @@ WORDS: Final = MappingProxyType(
             "reach the journal's volume and the key store (sealed?)"
         ),
         Reason.JOURNAL_UNAVAILABLE: (
-            "The erasure journal cannot be read or its copies differ: is its volume mounted? See "
-            "docs/runbooks/journal-lost.md. Do not start a new journal."
+            "The erasure journal cannot be read or written, or its copies differ: is its volume "
+            "mounted, and writable? See docs/runbooks/journal-lost.md. Do not start a new journal."
         ),
         Reason.JOURNAL_REPLACED: (
             "The journal is not the one that this database knows. Mount the right volume, or, "

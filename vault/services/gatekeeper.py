@@ -45,8 +45,17 @@ def tend(*, now: datetime) -> Reason | None:
     if before.is_open != (reason is Reason.IN_STEP) or before.reason != reason:
         _say(reason)
     if reason is Reason.IN_STEP:
-        journal.flush(now=now)
+        _append(now=now)
     return reason
+
+
+def _append(*, now: datetime) -> None:
+    """Take what was announced into the journal; a full volume closes nothing, and is said."""
+    try:
+        journal.flush(now=now)
+    except JournalUnavailable as error:
+        logger.critical("journal.not_appended", code=error.code)
+        gate.note_trouble(error.code)
 
 
 def _judge(*, now: datetime) -> Reason:

@@ -19,7 +19,7 @@ from core.ports import Signer, VerifyingKey
 from core.unit_of_work import unit_of_work
 from vault.adapters import journal_copy, journal_reader, journal_summary, journal_verifying
 from vault.adapters.directory_journal import DirectoryJournal
-from vault.adapters.journal import journal as open_journal
+from vault.adapters.journal import open_journal
 from vault.adapters.journal_summary import Summary
 from vault.adapters.journal_verifying import CopyReport
 from vault.domain.gate import WORDS, Reason
