@@ -192,9 +192,9 @@ def _share_problems(statement: Any, predicate: Any) -> list[str]:
         problems.append("the subjects of the statement are not the key shares, in order")
     if len(set(digests)) != len(digests):
         problems.append("a key share stands twice")
-    absent = any(share["state"] == "absent" for share in predicate["shares"])
+    worst = max((share["state"] for share in predicate["shares"]), key=schema.SHARE_STATES.index)
     texts = schema.PART_EFFECT_TEXTS.get(predicate["scope"]["kind"], schema.EFFECT_TEXTS)
-    if predicate["effect"] != texts["absent" if absent else "destroyed"]:
+    if predicate["effect"] != texts[worst]:
         problems.append("the effect claimed is not that of the key shares' states")
     dates = [share["destroyed_at"] for share in predicate["shares"]]
     if any(text is not None and instant(text) is None for text in dates):

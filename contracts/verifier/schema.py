@@ -17,6 +17,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 EFFECT_TEXTS = {
     "destroyed": "Made unreadable by key destruction; stored ciphertext deleted.",
     "absent": "Stored ciphertext deleted; a key is absent that was not read as destroyed.",
+    "lost": "Stored ciphertext deleted; a key had been lost before and was not read as destroyed.",
 }
 #: What a certificate of less than a whole person says, by the kind of its scope.
 PART_EFFECT_TEXTS = {
@@ -25,24 +26,34 @@ PART_EFFECT_TEXTS = {
         "deleted. Other data of the person is kept.",
         "absent": "Stored ciphertext of one key group deleted; a key is absent that was not read "
         "as destroyed. Other data of the person is kept.",
+        "lost": "Stored ciphertext of one key group deleted; a key had been lost before and was "
+        "not read as destroyed. Other data of the person is kept.",
     },
     "items": {
         "destroyed": "Items made unreadable by key destruction; their stored ciphertext deleted. "
         "What is kept of the key group was sealed under another key before.",
         "absent": "Stored ciphertext of items deleted; a key is absent that was not read as "
         "destroyed. What is kept of the key group was sealed under another key before.",
+        "lost": "Stored ciphertext of items deleted; a key had been lost before and was not read "
+        "as destroyed. What is kept of the key group was sealed under another key before.",
     },
     "rekey": {
         "destroyed": "A key destroyed after all it protected was sealed under another key; no "
         "item was removed.",
         "absent": "A key is absent that was not read as destroyed, after all it protected was "
         "sealed under another key; no item was removed.",
+        "lost": "A key had been lost and was not read as destroyed, after all it protected was "
+        "sealed under another key; no item was removed.",
     },
 }
 SHARE_TEXTS = {
     "destroyed": "Every version of this key share reads as destroyed in the key store.",
     "absent": "The key store does not know this key share; no destruction could be read back.",
+    "lost": "The key store was found to lack this key share before its destruction was ordered; "
+    "none could be read back. A copy of the key store may hold it until that copy's end date.",
 }
+#: From the one that says most to the one that says least.
+SHARE_STATES = ("destroyed", "absent", "lost")
 
 
 Schema = Dict[str, Any]
@@ -99,14 +110,17 @@ _SHARE = {
                 "destroyed_at": _INSTANT_OR_NULL,
             }
         ),
-        _members(
-            {
-                "share": _HEX32,
-                "state": {"const": "absent"},
-                "wording": {"const": SHARE_TEXTS["absent"]},
-                "versions": {"const": 0},
-                "destroyed_at": {"type": "null"},
-            }
+        *(
+            _members(
+                {
+                    "share": _HEX32,
+                    "state": {"const": state},
+                    "wording": {"const": SHARE_TEXTS[state]},
+                    "versions": {"const": 0},
+                    "destroyed_at": {"type": "null"},
+                }
+            )
+            for state in SHARE_STATES[1:]
         ),
     ]
 }

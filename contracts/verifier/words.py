@@ -27,6 +27,10 @@ PENDING = (
     "is interim."
 )
 ABSENT = "That the key shares read as absent were destroyed: the key store merely lacks them."
+LOST = (
+    "That the key shares called lost were destroyed: the key store had lost them before, and a "
+    "copy of it that somebody kept may hold them."
+)
 UNREACHED = "What the unreachable nodes of the key store hold: they were not read."
 STAND_IN = "Anything about key custody: a development stand-in held these keys, no key store."
 
@@ -44,6 +48,8 @@ def not_proven(report: Report) -> list[str]:
         said.append(PENDING)
     if any(share["state"] == "absent" for share in predicate["shares"]):
         said.append(ABSENT)
+    if any(share["state"] == "lost" for share in predicate["shares"]):
+        said.append(LOST)
     if any(node["state"] == "unreachable" for node in predicate["nodes"]):
         said.append(UNREACHED)
     if predicate["method"]["custodian"] == "keyring":
@@ -105,7 +111,10 @@ def _check_line(check: tuple[str, bool, str]) -> tuple[str, str, str]:
 
 def _statement_lines(predicate: Any) -> list[str]:
     shares = predicate["shares"]
-    destroyed = sum(1 for share in shares if share["state"] == "destroyed")
+    counted = tuple(
+        sum(1 for share in shares if share["state"] == state)
+        for state in ("destroyed", "absent", "lost")
+    )
     read = sum(1 for node in predicate["nodes"] if node["state"] == "read")
     deleted, tags = predicate["deleted"], predicate["suppression"]
     lines = [
@@ -119,8 +128,8 @@ def _statement_lines(predicate: Any) -> list[str]:
         "  inaccessible since  %(destroyed_at)s" % predicate,
         "  verified            %(verified_at)s" % predicate,
         "  irrecoverable from  " + _end(predicate["irrecoverable_from"]),
-        "  key shares: %d destroyed, %d absent; nodes of the key store read: %d of %d"
-        % (destroyed, len(shares) - destroyed, read, len(predicate["nodes"])),
+        "  key shares: %d destroyed, %d absent, %d lost before; nodes of the key store read: "
+        "%d of %d" % (*counted, read, len(predicate["nodes"])),
         "  deleted: %(records)d records, %(grants)d grants, %(tags)d lookup tags, "
         "%(openings)d openings" % deleted,
         "  leases that were open: %d; suppression tags kept until each source acknowledges: %d"

@@ -5,7 +5,7 @@ final one needs the inventory of backups.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db.models import Max
 
-from contracts.verifier.schema import CERTIFICATE_TYPE, EFFECT_TEXTS, FILE_TYPE, SHARE_TEXTS
+from contracts.verifier.schema import (
+    CERTIFICATE_TYPE,
+    EFFECT_TEXTS,
+    FILE_TYPE,
+    SHARE_STATES,
+    SHARE_TEXTS,
+)
 from core import audit, dsse, failpoints, ids, runtime
 from core.actors import process_actor
 from core.canonical import instant
@@ -26,6 +32,7 @@ from governance.models import Certificate, Decision, SubjectRequest
 from governance.services import part_certificates
 from governance.services.part_certificates import ERASER
 from vault.models import DestructionAttestation, SuppressionTag
+from vault.services import losing
 
 #: The counts of a sweep that a certificate states.
 _DELETED = ("records", "grants", "tags", "openings")
@@ -159,8 +166,9 @@ def _statement(
     holder: str,
 ) -> dict[str, Any]:
     body: Mapping[str, Any] = attestation.body
-    shares = _shares(body["shares"])
-    worst = "absent" if any(share["state"] == "absent" for share in shares) else "destroyed"
+    lost = losing.digests(erasure_id=attestation.erasure_id)
+    shares = _shares(body["shares"], lost)
+    worst = max((share["state"] for share in shares), key=SHARE_STATES.index)
     if request is None:
         terms = part_certificates.terms(body, worst=worst, holder=holder)
     else:
@@ -220,15 +228,20 @@ def _acts(request: SubjectRequest) -> dict[str, Decision]:
     return acts
 
 
-def _shares(readings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """What all nodes together say of each share, in the order of the shares' digests."""
+def _shares(readings: Sequence[Mapping[str, Any]], lost: Collection[str]) -> list[dict[str, Any]]:
+    """What all nodes together say of each share, in the order of the shares' digests.
+
+    `lost` are those that the key store was found to lack before.
+    """
     by_share: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for reading in readings:
         by_share[reading["share"]].append(reading)
-    return [_share(digest, by_share[digest]) for digest in sorted(by_share)]
+    return [_share(digest, by_share[digest], lost) for digest in sorted(by_share)]
 
 
-def _share(digest: str, readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _share(
+    digest: str, readings: Sequence[Mapping[str, Any]], lost: Collection[str]
+) -> dict[str, Any]:
     """Destroyed only where every node reads destroyed; a live reading stops everything."""
     states = {reading["state"] for reading in readings}
     if not states <= {"destroyed", "absent"}:
@@ -242,10 +255,11 @@ def _share(digest: str, readings: Sequence[Mapping[str, Any]]) -> dict[str, Any]
             "versions": max(reading["versions"] for reading in readings),
             "destroyed_at": max(times, default=None),
         }
+    state = "lost" if digest in lost else "absent"
     return {
         "share": digest,
-        "state": "absent",
-        "wording": SHARE_TEXTS["absent"],
+        "state": state,
+        "wording": SHARE_TEXTS[state],
         "versions": 0,
         "destroyed_at": None,
     }

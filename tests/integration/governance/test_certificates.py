@@ -20,6 +20,7 @@ from governance.services import certificates
 from tests.fakes.custodian import FakeSigner
 from tests.fakes.world import World
 from tests.integration.governance.office import Office, reread
+from vault.services import losing
 
 
 def certified(world: World, office: Office) -> SubjectRequest:
@@ -109,6 +110,38 @@ class TestFile:
         stranger["keys"][0]["public"] = foreign.public.hex()
 
         assert verdict(file, stranger) == verifier.INVALID
+
+    def test_says_that_a_key_had_been_lost_before(
+        self, world: World, office: Office, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        subject = world.subject()
+        world.custodian.shares.clear()
+        losing.find(now=world.now, accepted_by=office.staff("operator"))
+        request = office.released(subject)
+        office.run()
+        handed = handed_out(reread(request))
+        file = tmp_path / "certificate.json"
+        file.write_text(json.dumps(handed))
+
+        assert verify.main([str(file)]) == 0
+        assert "1 lost before" in capsys.readouterr().out
+        (share,) = statement(handed)["predicate"]["shares"]
+        assert (share["state"], share["versions"]) == ("lost", 0)
+
+    def test_calls_a_key_that_was_lost_and_found_destroyed(
+        self, world: World, office: Office
+    ) -> None:
+        subject = world.subject()
+        held = dict(world.custodian.shares)
+        world.custodian.shares.clear()
+        losing.find(now=world.now, accepted_by=office.staff("operator"))
+        world.custodian.shares = held
+        losing.find(now=world.now)
+        request = office.released(subject)
+        office.run()
+
+        (share,) = statement(handed_out(reread(request)))["predicate"]["shares"]
+        assert share["state"] == "destroyed"
 
     def test_names_nobody(self, world: World, office: Office) -> None:
         subject = world.subject()

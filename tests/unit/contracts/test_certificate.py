@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.verifier import certificate, words
-from contracts.verifier.schema import EFFECT_TEXTS, PART_EFFECT_TEXTS, SCHEMA, faults
+from contracts.verifier.schema import EFFECT_TEXTS, PART_EFFECT_TEXTS, SCHEMA, SHARE_STATES, faults
 from core import canonical
 from tests.vectors import make_certificate as maker
 from tests.vectors.make_certificate import TestKeySigner
@@ -139,6 +139,10 @@ class TestPart:
         absent = {"effect": PART_EFFECT_TEXTS["items"]["absent"]}
         assert _verdict({**content, **absent}) == "valid"
 
+    @pytest.mark.parametrize("kind", PART_EFFECT_TEXTS)
+    def test_has_words_for_every_state_of_a_share(self, kind: str) -> None:
+        assert set(PART_EFFECT_TEXTS[kind]) == set(SHARE_STATES)
+
     def test_is_refused_when_who_asked_also_erased(self) -> None:
         roles = {**maker.part()["roles"], "requesters": ["process:eraser"]}
 
@@ -257,6 +261,19 @@ class TestConsistency:
 
         assert _verdict(content) == "invalid"
         assert _verdict({**content, "effect": EFFECT_TEXTS["absent"]}) == "valid"
+
+    def test_accepts_a_lost_share_in_its_own_words(self) -> None:
+        shares = [maker.share(1), maker.share(2, "absent"), maker.share(3, "lost")]
+        content = {**maker.predicate(), "shares": shares}
+
+        assert _verdict({**content, "effect": EFFECT_TEXTS["absent"]}) == "invalid"
+        assert _verdict({**content, "effect": EFFECT_TEXTS["lost"]}) == "valid"
+
+    def test_refuses_a_lost_share_that_was_read_as_destroyed(self) -> None:
+        share = {**maker.share(1, "lost"), "versions": 1}
+        content = {**maker.predicate(), "shares": [share], "effect": EFFECT_TEXTS["lost"]}
+
+        assert _verdict(content) == "invalid"
 
     @pytest.mark.parametrize(
         "change",
