@@ -184,6 +184,7 @@ LETHE_PORTS = {
     "inventory": "vault.adapters.factory.inventory",
     "signer": "vault.adapters.factory.signer",
     "wrapping_keys": "vault.adapters.factory.wrapping_keys",
+    "rotation": "vault.adapters.factory.rotation",
     "journal": "vault.adapters.journal.journal",
     "journal_reader": "vault.adapters.journal.reader",
     "marker": "vault.adapters.factory.marker",
@@ -223,6 +224,8 @@ LETHE_SWEEP_EVERY = env.number("LETHE_SWEEP_EVERY", 2.0)
 
 # --- erasure: outwaited after the fence (design: page-write deadline, cache, key-store call) ----
 LETHE_PAGE_DEADLINE = timedelta(seconds=env.number("LETHE_PAGE_DEADLINE", 30))
+#: How old a page that was selected ahead may be when its turn comes; 0 selects none ahead.
+LETHE_READ_AHEAD = timedelta(seconds=env.number("LETHE_READ_AHEAD", 0.25))
 LETHE_DEK_CACHE = timedelta(seconds=min(60.0, env.number("LETHE_DEK_CACHE", 60)))
 LETHE_DEK_CACHE_SIZE = int(env.number("LETHE_DEK_CACHE_SIZE", 100_000))
 #: A re-key waits for a snapshot of the key store and for a backup of the database; no longer than
@@ -230,10 +233,10 @@ LETHE_DEK_CACHE_SIZE = int(env.number("LETHE_DEK_CACHE_SIZE", 100_000))
 LETHE_REKEY_SWAP_HOURS = env.number("LETHE_REKEY_SWAP_HOURS", 24)
 LETHE_REKEY_DESTROY_HOURS = env.number("LETHE_REKEY_DESTROY_HOURS", 72)
 LETHE_BACKUPS_ATTESTED = "vault.services.rekey_steps.none_attested"
-LETHE_LEASE_HOURS = env.number("LETHE_LEASE_HOURS", 12)
-LETHE_REMOVAL_DAYS = int(env.number("LETHE_REMOVAL_DAYS", 90))
 #: A replay that finds more of the keys in use missing than this needs somebody who answers for it.
 LETHE_LOSS_PERCENT = env.number("LETHE_LOSS_PERCENT", 1)
+LETHE_LEASE_HOURS = env.number("LETHE_LEASE_HOURS", 12)
+LETHE_REMOVAL_DAYS = int(env.number("LETHE_REMOVAL_DAYS", 90))
 LETHE_SUPPRESSION_DAYS = int(env.number("LETHE_SUPPRESSION_DAYS", 30))
 #: How long data is served after journal, database and key store were last found in step.
 LETHE_GATE_LEASE = timedelta(seconds=min(900.0, env.number("LETHE_GATE_LEASE", 900)))

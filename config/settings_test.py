@@ -4,6 +4,7 @@
 """
 
 import os
+from datetime import timedelta
 
 os.environ.setdefault("LETHE_DEVELOPMENT", "1")
 os.environ.setdefault("LETHE_KEY_STORE", "keyring")
@@ -26,3 +27,5 @@ STORAGES = {
 }
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # noqa: F405 - WhiteNoise warns without it
+# What a test writes in a transaction of its own is not seen by a second connection.
+LETHE_READ_AHEAD = timedelta(0)

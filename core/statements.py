@@ -9,23 +9,20 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from django.db import connection
-from psycopg import Cursor
-from psycopg.types.string import ByteaBinaryLoader
+from psycopg import Cursor, RawCursor
 
 _PREPARED_ONLY_ON_REQUEST: Final = 1 << 30
 
 
 def fetch(
-    statement: str, parameters: Sequence[Any] | Mapping[str, Any], *, raw_ids: bool = False
+    statement: str, parameters: Sequence[Any] | Mapping[str, Any], *, numbered: bool = False
 ) -> list[tuple[Any, ...]]:
-    """The rows of `statement`, whose text must be one of few; `raw_ids` leaves ids as 16 bytes.
+    """The rows of `statement`, whose text must be one of few; `numbered`: places are $1, $2, ….
 
     Runs on the default alias, in the transaction that is open there. Raises django.db.Error.
     """
     _log(statement)
-    with connection.wrap_database_errors, _cursor() as cursor:
-        if raw_ids:
-            cursor.adapters.register_loader("uuid", ByteaBinaryLoader)
+    with connection.wrap_database_errors, _cursor(RawCursor if numbered else Cursor) as cursor:
         cursor.execute(statement, parameters, prepare=True, binary=True)
         return cursor.fetchall()
 
@@ -33,7 +30,7 @@ def fetch(
 def run(statement: str, parameters: Sequence[Any]) -> None:
     """Run a `statement` that returns no rows; as `fetch`."""
     _log(statement)
-    with connection.wrap_database_errors, _cursor() as cursor:
+    with connection.wrap_database_errors, _cursor(Cursor) as cursor:
         cursor.execute(statement, parameters, prepare=True)
 
 
@@ -55,9 +52,9 @@ def _log(statement: str) -> None:
         connection.queries_log.append({"sql": statement, "time": "0.000"})
 
 
-def _cursor() -> "Cursor[tuple[Any, ...]]":
+def _cursor(kind: type["Cursor[Any]"]) -> "Cursor[Any]":
     connection.ensure_connection()
     driver: Any = connection.connection
     if driver.prepare_threshold is None:  # Django's default refuses even what is asked for here
         driver.prepare_threshold = _PREPARED_ONLY_ON_REQUEST
-    return Cursor(driver)
+    return kind(driver)

@@ -154,7 +154,8 @@ class LeaseRecords(LeaseView):
     def get(self, request: Request, **_path: str) -> StreamingHttpResponse:
         """Stream the records that the purpose may read now, in the order of their aliases.
 
-        Each page is read afresh: a subject who withdrew or was erased is not in the next one.
+        Each page is read afresh: a subject who withdrew or was erased is in no page that begins
+        a quarter of a second later. A page may be shorter than 1,000 records.
         Who is in a page is on record before the page is sent.
         """
         lease = self.lease()

@@ -11,9 +11,7 @@ from uuid import UUID
 from core import ids
 from core.ids import PublicId
 from governance.services.lease_pages import Ending, Reading, projected
-from vault.services.reading import PageRow
-
-_NONE: Any = ((),) * 6
+from vault.services.page_opening import PageGroup
 
 
 class Batches:
@@ -36,19 +34,31 @@ class Batches:
         self._sink = io.BytesIO()
         self._writer = pa.ipc.new_stream(self._sink, self._schema)
 
-    def page(self, rows: Sequence[PageRow], ending: Ending) -> bytes:
+    def page(self, groups: Sequence[PageGroup], ending: Ending) -> bytes:
         """The batch of a page with its cursor as metadata; the first follows the schema."""
         pa = self._pa
-        aliases, references, categories, versions, documents, _ = (
-            zip(*rows, strict=True) if rows else _NONE
-        )
-        names = {alias: _name(alias) for alias in set(aliases)}
+        aliases: list[bytes] = []
+        categories: list[bytes] = []
+        references: list[bytes] = []
+        versions: list[int] = []
+        documents: list[bytes] = []
+        for group in groups:
+            count, allowed = len(group.documents), self._fields[group.category]
+            aliases += [_name(group.alias)] * count
+            categories += [self._codes[group.category]] * count
+            references += map(hexlify, group.references)
+            versions += group.versions
+            documents += (
+                group.documents
+                if allowed is None
+                else [projected(one, allowed) for one in group.documents]
+            )
         columns = [
-            self._texts([names[alias] for alias in aliases]),
-            self._texts([self._codes[category] for category in categories]),
-            self._texts([hexlify(reference) for reference in references]),
+            self._texts(aliases),
+            self._texts(categories),
+            self._texts(references),
             pa.array(versions, pa.int32()),
-            self._texts(self._projected(documents, categories)),
+            self._texts(documents),
         ]
         batch = pa.record_batch(columns, schema=self._schema)
         self._writer.write_batch(batch, custom_metadata=_metadata(ending))
@@ -58,13 +68,6 @@ class Batches:
         self._sink.seek(0)
         self._sink.truncate()
         return written
-
-    def _projected(self, documents: Sequence[bytes], categories: Sequence[bytes]) -> list[bytes]:
-        allowed = [self._fields[category] for category in categories]
-        return [
-            text if names is None else projected(text, names)
-            for text, names in zip(documents, allowed, strict=True)
-        ]
 
     def _texts(self, values: Sequence[bytes]) -> Any:
         """A column of UTF-8 from bytes that are such already."""

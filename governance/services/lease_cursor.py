@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
 from core.errors import InvalidInput
-from vault.services.reading import Position
+from vault.services.pages import Position
 
 _NONCE, _ID, _TAG = 12, 16, 16
 _LENGTH = _NONCE + 3 * _ID + _TAG

@@ -9,7 +9,7 @@ import orjson
 from core import ids
 from core.ids import PublicId
 from governance.services.lease_pages import Ending, Reading, projected
-from vault.services.reading import PageRow
+from vault.services.page_opening import PageGroup
 
 
 class Lines:
@@ -19,20 +19,17 @@ class Lines:
         self._codes = {id_.bytes: code.encode() for id_, code in wanted.codes.items()}
         self._fields = {id_.bytes: names for id_, names in wanted.fields.items()}
 
-    def page(self, rows: Sequence[PageRow], ending: Ending) -> bytes:
+    def page(self, groups: Sequence[PageGroup], ending: Ending) -> bytes:
         """One line per record, then the trailer; pieces that rows share are made once."""
-        begun: dict[tuple[bytes, bytes], bytes] = {}
         parts: list[bytes] = []
-        for alias, reference, category, version, document, _ in rows:
-            begins = begun.get((alias, category))
-            if begins is None:
-                name = ids.format(PublicId.ALIAS, UUID(bytes=alias)).encode()
-                code = self._codes[category]
-                begins = b'{"alias":"%b","category":"%b","reference":"' % (name, code)
-                begun[alias, category] = begins
-            allowed = self._fields[category]
-            data = document if allowed is None else projected(document, allowed)
-            parts += (begins, hexlify(reference), b'","version":%d,"data":' % version, data, b"}\n")
+        for alias, category, _, references, versions, documents in groups:
+            name = ids.format(PublicId.ALIAS, UUID(bytes=alias)).encode()
+            code, allowed = self._codes[category], self._fields[category]
+            begins = b'{"alias":"%b","category":"%b","reference":"' % (name, code)
+            data = documents if allowed is None else [projected(one, allowed) for one in documents]
+            for reference, version, document in zip(references, versions, data, strict=True):
+                middle = b'","version":%d,"data":' % version
+                parts += (begins, hexlify(reference), middle, document, b"}\n")
         parts.append(_trailer(ending))
         return b"".join(parts)
 

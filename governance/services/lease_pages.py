@@ -12,8 +12,8 @@ from django.db import connection
 from core.unit_of_work import requires_unit_of_work
 from governance.services import lease_cursor
 from governance.services.lease_cursor import Split
-from vault.services import reading
-from vault.services.reading import PAGE_ROWS, PageRow, Position
+from vault.services.page_opening import PageGroup
+from vault.services.pages import PAGE_ROWS, PageReader, Position
 
 #: Reads every field of a category: its documents pass through as the bytes they were sealed as.
 ALL_FIELDS = "*"
@@ -51,7 +51,7 @@ class Ending(NamedTuple):
 class Encoder(Protocol):
     """Writes the pages of one stream, in order."""
 
-    def page(self, rows: Sequence[PageRow], ending: Ending) -> bytes:
+    def page(self, groups: Sequence[PageGroup], ending: Ending) -> bytes:
         """The bytes of a page."""
         ...
 
@@ -72,33 +72,43 @@ class Opened:
     require_in_time: Callable[[], None]
 
 
-def read(
-    wanted: Reading, encoder: Encoder, *, after: Position | None, sent: int, limit: int
-) -> Opened:
-    """Open the page that follows `sent` of at most `limit` records.
-
-    Raises what `vault.services.reading.page` raises.
-    """
-    page = reading.page(
+def reader(wanted: Reading) -> PageReader:
+    """What reads the pages of the stream; whoever made it owes it `close`."""
+    return PageReader(
         purpose_id=wanted.purpose_id,
         wrapping_key=wanted.wrapping_key,
         categories=list(wanted.codes),
-        after=after,
-        limit=min(limit - sent, PAGE_ROWS),
         split=wanted.split,
     )
+
+
+def read(
+    wanted: Reading,
+    encoder: Encoder,
+    pages: PageReader,
+    *,
+    after: Position | None,
+    sent: int,
+    limit: int,
+) -> Opened:
+    """Open the page that follows `sent` of at most `limit` records.
+
+    Raises what `vault.services.pages.PageReader.page` raises.
+    """
+    of_page = min(limit - sent, PAGE_ROWS)
+    page = pages.page(after, limit=of_page, following=min(limit - sent - of_page, PAGE_ROWS))
     cursor = None
     if page.last is not None:
         cursor = lease_cursor.seal(page.last, lease_id=wanted.lease_id, split=wanted.split)
-    sent += len(page.rows)
+    sent += page.records
     is_last = cursor is None or sent >= limit
     return Opened(
-        body=encoder.page(page.rows, Ending(cursor, sent, is_last)),
-        records=len(page.rows),
+        body=encoder.page(page.groups, Ending(cursor, sent, is_last)),
+        records=page.records,
         cursor=cursor,
         last=page.last,
         is_last=is_last,
-        trails=frozenset(row.trail for row in page.rows),
+        trails=frozenset(group.trail for group in page.groups),
         require_in_time=page.require_in_time,
     )
 

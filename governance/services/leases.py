@@ -217,11 +217,11 @@ def stream(
     _require_still(lease.id, now=clock())
     wanted = _reading(lease, split)
     position = None if after is None else lease_cursor.unseal(after, lease_id=lease.id, split=split)
-    encoder = encoding(wanted)
+    encoder, pages = encoding(wanted), lease_pages.reader(wanted)
     cursor, sent = after, 0
     try:
         while True:
-            page = lease_pages.read(wanted, encoder, after=position, sent=sent, limit=limit)
+            page = lease_pages.read(wanted, encoder, pages, after=position, sent=sent, limit=limit)
             _hand_out(lease, page, now=clock())
             cursor, position = page.cursor, page.last
             sent += page.records
@@ -234,6 +234,8 @@ def stream(
         with suppress(DatabaseError):
             _note(lease, problem=code, cursor=cursor or "")
         raise
+    finally:
+        pages.close()
 
 
 def _require_still(lease_id: UUID, *, now: datetime) -> None:

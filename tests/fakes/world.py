@@ -16,7 +16,7 @@ from vault.adapters import directory_journal
 from vault.domain.lookup import Reference
 from vault.services import grants, key_cache, purpose_keys, sealing, subjects
 from vault.services.grants import CategoryRef, Ground
-from vault.services.reading import Page, Position, page
+from vault.services.pages import Page, Position, page
 from vault.services.sealing import RecordDraft, RecordOutcome
 from vault.services.subjects import SubjectDraft
 
@@ -133,6 +133,7 @@ def world(journal_dir: Path, store: EveryProcess | None = None) -> Iterator[Worl
         inventory=keys,
         marker=keys,
         wrapping_keys=keys,
+        rotation=keys,
         signer=FakeSigner(),
         journal=made.journal,
         journal_reader=made.journal,

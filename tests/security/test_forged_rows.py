@@ -15,7 +15,7 @@ from core.unit_of_work import unit_of_work
 from tests.fakes.world import World
 from vault.errors import CiphertextTampered
 from vault.models import Alias, CustodyGrant, KeyGrant, Removal, SealedRecord
-from vault.services import grants, key_cache, purpose_keys, reading
+from vault.services import grants, key_cache, pages, purpose_keys
 from vault.services.grants import CategoryRef
 
 BOTH = pytest.mark.parametrize("role", ["default", "owner"])
@@ -37,7 +37,7 @@ class Crime:
     def read(self, purpose: UUID | None = None) -> list[bytes]:
         key_cache.cache().clear()
         wanted = purpose or self.world.purpose_id
-        page = reading.page(
+        page = pages.page(
             purpose_id=wanted,
             wrapping_key=purpose_keys.wrapping_key(wanted),
             categories=[self.world.category.category_id],

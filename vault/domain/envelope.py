@@ -5,7 +5,7 @@ below the 2^32 messages that NIST SP 800-38D §8.3 allows per key.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -15,6 +15,7 @@ NONCE_BYTES = 12
 KEY_BYTES = 32
 OVERHEAD = len(FORMAT_V1) + NONCE_BYTES + 16
 _BODY = len(FORMAT_V1) + NONCE_BYTES
+(_V1,) = FORMAT_V1
 
 
 class NotAuthentic(Exception):
@@ -29,25 +30,29 @@ def seal(*, key: bytes, binding: bytes, document: bytes) -> bytes:
 
 def open_sealed(*, key: bytes, binding: bytes, sealed: bytes) -> bytes:
     """The document. Raises NotAuthentic on any mismatch of key, binding, format or bytes."""
-    return opener(key)(sealed, binding)
+    (document,) = open_packed(key=key, sealed=sealed, parts=[(len(sealed), binding)])
+    return document
 
 
-def opener(key: bytes) -> Callable[[bytes, bytes], bytes]:
-    """What opens sealed documents of one key, given each with its binding, as `open_sealed`.
+def open_packed(*, key: bytes, sealed: bytes, parts: Iterable[tuple[int, bytes]]) -> list[bytes]:
+    """The documents of sealed forms that lie one after another in `sealed`.
 
-    To set a key up costs as much as to open a document of 1 KB with it.
+    `parts` gives each one's length and binding. To set a key up costs as much as to open a
+    document of 1 KB with it. Raises NotAuthentic as `open_sealed`.
     """
     decrypt = AESGCM(key).decrypt
-
-    def open_one(sealed: bytes, binding: bytes) -> bytes:
-        if sealed[:1] != FORMAT_V1 or len(sealed) < OVERHEAD:
-            raise NotAuthentic
-        try:
-            return decrypt(sealed[1:_BODY], sealed[_BODY:], binding)
-        except InvalidTag as error:
-            raise NotAuthentic from error
-
-    return open_one
+    documents: list[bytes] = []
+    start = 0
+    try:
+        for length, binding in parts:
+            body, end = start + _BODY, start + length
+            if length < OVERHEAD or end > len(sealed) or sealed[start] != _V1:
+                raise NotAuthentic
+            documents.append(decrypt(sealed[start + 1 : body], sealed[body:end], binding))
+            start = end
+    except InvalidTag as error:
+        raise NotAuthentic from error
+    return documents
 
 
 def new_key() -> bytes:

@@ -225,7 +225,7 @@ def withdraw(
 ) -> bool:
     """Delete the purpose's grants in this transaction; True when there was a ground to withdraw.
 
-    The next page of any stream no longer has the subject. The journal will know of the decision
+    No page selected after the commit has the subject. The journal will know of the decision
     in any case: a restored database may hold a ground that this one has not. `decided_at` is
     when the person decided (default: now). Raises SubjectNotFound, SubjectErased.
     """

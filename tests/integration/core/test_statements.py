@@ -15,12 +15,13 @@ SELECT = "SELECT id, leaf FROM core_leafinbox WHERE id = %s"
 
 
 class TestFetch:
-    def test_gives_ids_as_their_bytes_on_request(self) -> None:
+    def test_takes_numbered_places_on_request(self) -> None:
         id_ = uuid4()
         LeafInbox.objects.create(id=id_, leaf=b"leaf")
+        numbered = SELECT.replace("%s", "$1")
 
         assert statements.fetch(SELECT, [id_]) == [(id_, b"leaf")]
-        assert statements.fetch(SELECT, [id_], raw_ids=True) == [(id_.bytes, b"leaf")]
+        assert statements.fetch(numbered, [id_], numbered=True) == [(id_, b"leaf")]
 
     def test_is_seen_by_whoever_counts_statements(self) -> None:
         with CaptureQueriesContext(connection) as captured:

@@ -4,7 +4,7 @@ import pytest
 
 from governance.services import lease_cursor
 from governance.services.lease_cursor import InvalidCursor
-from vault.services.reading import Position
+from vault.services.pages import Position
 
 LEASE = uuid4()
 HERE = Position(uuid4(), uuid4(), uuid4())
