@@ -42,7 +42,10 @@ class ShareState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GrantToOpen:
-    """A wrapped data key and what is needed to unwrap it."""
+    """A wrapped data key and what is needed to unwrap it.
+
+    `wrapped` begins with the version of the wrapping key, 4 bytes, big-endian.
+    """
 
     share: ShareRef
     wrapping_key: str
@@ -66,6 +69,7 @@ class GrantFailure(StrEnum):
     NOT_AUTHENTIC = "not-authentic"
     NOT_PERMITTED = "not-permitted"
     KEY_ABSENT = "key-absent"
+    VERSION_ABSENT = "version-absent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +146,45 @@ class LookupHasher(Protocol):
 
         Raises CustodianUnavailable.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVersions:
+    """Versions of one wrapping key: those from `minimum` to `latest` open what they wrapped.
+
+    `marks` tells a version from another one of the same number, which a key store that was put
+    back and rotated anew has.
+    """
+
+    minimum: int
+    latest: int
+    marks: Mapping[int, str]
+
+
+class KeyRotation(Protocol):
+    """New versions of wrapping keys, and grants brought to them. No data key is seen in clear.
+
+    All raise CustodianUnavailable.
+    """
+
+    def key_versions(self, wrapping_key: str) -> KeyVersions | None:
+        """The key's versions; None for a key that is not there."""
+        ...
+
+    def rotate(self, wrapping_key: str) -> None:
+        """Add a version; what is wrapped from now on is wrapped under it.
+
+        Not repeatable: after an error the caller reads the versions.
+        """
+        ...
+
+    def rewrap_grants(self, grants: Sequence[GrantToOpen]) -> list[bytes | GrantFailure]:
+        """The same data keys under the latest versions; answers in order."""
+        ...
+
+    def raise_minimum(self, wrapping_key: str, *, version: int) -> None:
+        """Refuse from now on to open what older versions than `version` wrapped. Repeatable."""
         ...
 
 

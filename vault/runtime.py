@@ -9,6 +9,7 @@ from vault.ports import (
     JournalReader,
     KeyCustodian,
     KeyInventory,
+    KeyRotation,
     LookupHasher,
     SubjectParticipant,
     WrappingKeys,
@@ -43,6 +44,11 @@ def journal_reader() -> JournalReader:
 def marker() -> DestructionMarker:
     """What the key store itself remembers of destructions; only the eraser writes it."""
     return cast("DestructionMarker", runtime.port("marker"))
+
+
+def rotation() -> KeyRotation:
+    """Versions of wrapping keys; only beat and commands may change them, the eraser reads them."""
+    return cast("KeyRotation", runtime.port("rotation"))
 
 
 def wrapping_keys() -> WrappingKeys:

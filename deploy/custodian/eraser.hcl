@@ -18,6 +18,13 @@ path "lethe-shares/metadata/+/+/" {
 path "lethe-marker/data/journal" {
   capabilities = ["create", "update", "read"]
 }
+# Which versions of wrapping keys there are: after a restore some may be lost.
+path "lethe-wrap/keys/+" {
+  capabilities = ["read"]
+}
+path "lethe-custody/keys/custody" {
+  capabilities = ["read"]
+}
 path "lethe-sign/sign/eraser" {
   capabilities = ["update"]
 }

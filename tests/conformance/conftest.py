@@ -12,11 +12,13 @@ from core.ports import Signer
 from tests.servers.vaultd import STREAM, VaultServer
 from vault.adapters.hashicorp.inventory import HashicorpInventory
 from vault.adapters.hashicorp.marker import HashicorpMarker
+from vault.adapters.hashicorp.rotation import HashicorpRotation
 from vault.adapters.keyring import Keyring
 from vault.ports import (
     DestructionMarker,
     KeyCustodian,
     KeyInventory,
+    KeyRotation,
     LookupHasher,
     ShareRef,
     WrappingKeys,
@@ -37,6 +39,8 @@ class Store:
     wrapping_keys: WrappingKeys
     inventory: KeyInventory
     marker: DestructionMarker
+    rotation: KeyRotation
+    eraser_rotation: KeyRotation
     signer: Signer
     purpose: str
     other_purpose: str
@@ -45,7 +49,7 @@ class Store:
 def _keyring(folder: Path) -> Store:
     ring = Keyring(folder / "keyring", development=True, pool=2, holder="attester")
     purpose, other = sorted(ring.available())
-    return Store(ring, ring, ring, ring, ring, ring, ring, ring, ring, purpose, other)
+    return Store(ring, ring, ring, ring, ring, ring, ring, ring, ring, ring, ring, purpose, other)
 
 
 def _hashicorp(server: VaultServer) -> Store:
@@ -58,6 +62,8 @@ def _hashicorp(server: VaultServer) -> Store:
         wrapping_keys=server.wrapping_keys(),
         inventory=HashicorpInventory(server.client("eraser"), server.layout),
         marker=HashicorpMarker(server.client("eraser"), server.layout),
+        rotation=HashicorpRotation(server.client("beat"), server.layout),
+        eraser_rotation=HashicorpRotation(server.client("eraser"), server.layout),
         signer=server.signer("attester"),
         purpose=server.pool[0],
         other_purpose=server.pool[1],

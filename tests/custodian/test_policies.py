@@ -43,6 +43,19 @@ ACTS: dict[str, tuple[str, str, object]] = {
     "export-key": ("GET", "{p}wrap/export/encryption-key/{other}", None),
     "backup-key": ("GET", "{p}wrap/backup/{other}", None),
     "list-keys": ("LIST", "{p}wrap/keys", None),
+    "read-key": ("GET", "{p}wrap/keys/{other}", None),
+    "read-custody-key": ("GET", "{p}custody/keys/custody", None),
+    "rotate-custody": ("POST", "{p}custody/keys/custody/rotate", {}),
+    "raise-minimum": ("POST", "{p}wrap/keys/{other}/config", {"min_decryption_version": 1}),
+    "raise-custody": ("POST", "{p}custody/keys/custody/config", {"min_decryption_version": 1}),
+    "allow-deletion": ("POST", "{p}wrap/keys/{other}/config", {"deletion_allowed": True}),
+    "raise-and-export": (
+        "POST",
+        "{p}wrap/keys/{other}/config",
+        {"min_decryption_version": 1, "exportable": True},
+    ),
+    "trim-key": ("POST", "{p}wrap/keys/{other}/trim", {"min_available_version": 1}),
+    "rewrap-custody": ("POST", "{p}custody/rewrap/custody", SEALED),
     "rotate-key": ("POST", "{p}wrap/keys/{other}/rotate", {}),
     "make-data-key": ("POST", "{p}wrap/datakey/plaintext/{pool}", {"context": B64}),
     "allow-minting": ("POST", "{p}wrap/config/keys", {"disable_upsert": False}),
@@ -59,7 +72,7 @@ ACTS: dict[str, tuple[str, str, object]] = {
 #: What is allowed; everything else in ACTS is not.
 WEB = {
     "create-share", "read-share", "wrap-custody", "open-custody", "wrap-purpose", "hash-lookup",
-    "hash-suppression", "sign-web", "read-marker",
+    "hash-suppression", "sign-web", "read-marker", "read-key", "read-custody-key",
 }  # fmt: skip
 ALLOWED: dict[str, set[str]] = {
     "web": WEB,
@@ -72,10 +85,23 @@ ALLOWED: dict[str, set[str]] = {
         "read-marker",
         "write-marker",
         "sign-eraser",
+        "read-key",
+        "read-custody-key",
     },
     "attester": {"read-metadata", "sign-attester", "read-marker"},
     "loggerd": {"sign-loggerd"},
-    "beat": {"read-share", "list-keys", "rotate-key", "rewrap-purpose"},
+    "beat": {
+        "read-share",
+        "list-keys",
+        "read-key",
+        "read-custody-key",
+        "rotate-key",
+        "rotate-custody",
+        "rewrap-purpose",
+        "rewrap-custody",
+        "raise-minimum",
+        "raise-custody",
+    },
 }
 #: What nobody but an administrator may do.
 SYSTEM = {

@@ -24,20 +24,25 @@ from vault.ports import (
     GrantFailure,
     GrantToMake,
     GrantToOpen,
+    KeyVersions,
     ShareRef,
     ShareState,
 )
 
+#: As the real one: a number that no key can have is a forgery.
+_MOST_VERSIONS = 10_000
+
 
 class FakeCustodian:
-    """Implements KeyCustodian, KeyInventory, DestructionMarker, LookupHasher, WrappingKeys."""
+    """Implements every port of the key store but the signer."""
 
     def __init__(self, pool: int = 8) -> None:
         self.shares: dict[bytes, bytes | None] = {}
         self.owners: dict[bytes, UUID] = {}
-        self.wrapping = {"custody": os.urandom(32)} | {
-            f"p-{index:016x}": os.urandom(32) for index in range(pool)
-        }
+        names = ["custody", *(f"p-{index:016x}" for index in range(pool))]
+        #: Wrapping keys by name and version.
+        self.wrapping = {name: {1: os.urandom(32)} for name in names}
+        self.minimum: dict[str, int] = {}
         self.hashing = {"lookup": os.urandom(32), "suppression": os.urandom(32)}
         self.marker: Marker | None = None
         self.is_down = False
@@ -78,7 +83,7 @@ class FakeCustodian:
         return answers
 
     def _wrapper(
-        self, share: ShareRef | FreshShare, key: str
+        self, share: ShareRef | FreshShare, key: str, version: int | None = None
     ) -> tuple[AESGCM | None, GrantFailure]:
         ref = share.ref if isinstance(share, FreshShare) else share
         if ref.kid not in self.shares:
@@ -88,7 +93,12 @@ class FakeCustodian:
             return None, GrantFailure.SHARE_DESTROYED
         if key not in self.wrapping:
             return None, GrantFailure.KEY_ABSENT
-        derived = hmac.digest(self.wrapping[key], secret + sha256(ref.kid).digest(), sha256)
+        version = version or max(self.wrapping[key])
+        if version not in self.wrapping[key] or version < self.minimum.get(key, 1):
+            return None, GrantFailure.VERSION_ABSENT
+        derived = hmac.digest(
+            self.wrapping[key][version], secret + sha256(ref.kid).digest(), sha256
+        )
         return AESGCM(derived), GrantFailure.NOT_AUTHENTIC
 
     def make_grants(self, grants: Sequence[GrantToMake]) -> list[bytes | GrantFailure]:
@@ -96,24 +106,62 @@ class FakeCustodian:
         answers: list[bytes | GrantFailure] = []
         for grant in grants:
             wrapper, failure = self._wrapper(grant.share, grant.wrapping_key)
-            nonce = os.urandom(12)
-            answers.append(
-                nonce + wrapper.encrypt(nonce, grant.data_key, None) if wrapper else failure
-            )
+            answers.append(self._seal(wrapper, grant) if wrapper else failure)
         self._answer("make_grants")
         return answers
+
+    def _seal(self, wrapper: AESGCM, grant: GrantToMake) -> bytes:
+        version = max(self.wrapping[grant.wrapping_key]).to_bytes(4)
+        nonce = os.urandom(12)
+        return version + nonce + wrapper.encrypt(nonce, grant.data_key, None)
+
+    def key_versions(self, wrapping_key: str) -> KeyVersions | None:
+        self._call("key_versions")
+        held = self.wrapping.get(wrapping_key)
+        if held is None:
+            return None
+        marks = {version: sha256(key).hexdigest() for version, key in held.items()}
+        return KeyVersions(self.minimum.get(wrapping_key, 1), max(held), marks)
+
+    def rotate(self, wrapping_key: str) -> None:
+        self._call("rotate")
+        held = self.wrapping[wrapping_key]
+        held[max(held) + 1] = os.urandom(32)
+        self._answer("rotate")
+
+    def rewrap_grants(self, grants: Sequence[GrantToOpen]) -> list[bytes | GrantFailure]:
+        self._call("rewrap_grants")
+        opened = [self._open(grant) for grant in grants]
+        answers: list[bytes | GrantFailure] = []
+        for grant, key in zip(grants, opened, strict=True):
+            if isinstance(key, GrantFailure):
+                answers.append(key)
+                continue
+            to_make = GrantToMake(grant.share, grant.wrapping_key, key)
+            wrapper, failure = self._wrapper(grant.share, grant.wrapping_key)
+            answers.append(self._seal(wrapper, to_make) if wrapper else failure)
+        self._answer("rewrap_grants")
+        return answers
+
+    def raise_minimum(self, wrapping_key: str, *, version: int) -> None:
+        self._call("raise_minimum")
+        self.minimum[wrapping_key] = version
+        self._answer("raise_minimum")
 
     def open_grants(self, grants: Sequence[GrantToOpen]) -> list[bytes | GrantFailure]:
         self._call("open_grants")
         return [self._open(grant) for grant in grants]
 
     def _open(self, grant: GrantToOpen) -> bytes | GrantFailure:
-        wrapper, failure = self._wrapper(grant.share, grant.wrapping_key)
+        version, sealed = int.from_bytes(grant.wrapped[:4]), grant.wrapped[4:]
+        if version > _MOST_VERSIONS:
+            return GrantFailure.NOT_AUTHENTIC
+        wrapper, failure = self._wrapper(grant.share, grant.wrapping_key, version)
         if wrapper is None:
             return failure
         try:
-            return wrapper.decrypt(grant.wrapped[:12], grant.wrapped[12:], None)
-        except InvalidTag:
+            return wrapper.decrypt(sealed[:12], sealed[12:], None)
+        except (InvalidTag, ValueError):
             return failure
 
     def destroy_shares(self, refs: Sequence[ShareRef]) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from tests.servers.vaultd import STREAM, VaultServer
 from vault.adapters.hashicorp.inventory import HashicorpInventory
 from vault.adapters.hashicorp.marker import HashicorpMarker
+from vault.adapters.hashicorp.rotation import HashicorpRotation
 from vault.domain.gate import Marker
 from vault.ports import (
     FOLDERS,
@@ -18,6 +19,7 @@ from vault.ports import (
     GrantFailure,
     GrantToMake,
     GrantToOpen,
+    KeyVersions,
     ShareRef,
     ShareState,
 )
@@ -34,6 +36,8 @@ class EveryProcess:
         self._hasher = server.hasher()
         self._inventory = HashicorpInventory(server.client("eraser"), server.layout)
         self._marker = HashicorpMarker(server.client("eraser"), server.layout)
+        self._rotation = HashicorpRotation(server.client("beat"), server.layout)
+        self._eraser_rotation = HashicorpRotation(server.client("eraser"), server.layout)
         # The stream of the tests may open the first two keys of the pool, and no other.
         self._pool = server.pool[:2]
         self._server = server
@@ -66,6 +70,18 @@ class EveryProcess:
 
     def kids(self, *, controller_id: UUID, folders: range = FOLDERS) -> Sequence[bytes]:
         return self._inventory.kids(controller_id=controller_id, folders=folders)
+
+    def key_versions(self, wrapping_key: str) -> KeyVersions | None:
+        return self._eraser_rotation.key_versions(wrapping_key)
+
+    def rotate(self, wrapping_key: str) -> None:
+        self._rotation.rotate(wrapping_key)
+
+    def rewrap_grants(self, grants: Sequence[GrantToOpen]) -> list[bytes | GrantFailure]:
+        return self._rotation.rewrap_grants(grants)
+
+    def raise_minimum(self, wrapping_key: str, *, version: int) -> None:
+        self._rotation.raise_minimum(wrapping_key, version=version)
 
     def read_marker(self) -> Marker | None:
         return self._marker.read_marker()

@@ -16,9 +16,17 @@ from vault.adapters.hashicorp.hasher import HashicorpHasher, HashicorpWrappingKe
 from vault.adapters.hashicorp.inventory import HashicorpInventory
 from vault.adapters.hashicorp.layout import Layout
 from vault.adapters.hashicorp.marker import HashicorpMarker
+from vault.adapters.hashicorp.rotation import HashicorpRotation
 from vault.adapters.hashicorp.signer import HashicorpSigner
 from vault.adapters.keyring import Keyring
-from vault.ports import DestructionMarker, KeyCustodian, KeyInventory, LookupHasher, WrappingKeys
+from vault.ports import (
+    DestructionMarker,
+    KeyCustodian,
+    KeyInventory,
+    KeyRotation,
+    LookupHasher,
+    WrappingKeys,
+)
 
 #: Whose key a process signs with; a worker does the web's work, a command what its login may.
 _HOLDERS: Final = {
@@ -61,6 +69,16 @@ def inventory() -> KeyInventory:
     if _is_keyring():
         return _keyring()
     return HashicorpInventory(_client(), _layout())
+
+
+def rotation() -> KeyRotation:
+    """Versions of wrapping keys; only `beat` and commands may change them.
+
+    Raises ImproperlyConfigured.
+    """
+    if _is_keyring():
+        return _keyring()
+    return HashicorpRotation(_client(), _layout())
 
 
 def marker() -> DestructionMarker:

@@ -33,7 +33,7 @@ from vault.adapters.hashicorp.layout import (
     is_purpose_key,
 )
 from vault.domain.gate import Marker
-from vault.errors import CustodianUnavailable
+from vault.errors import CustodianRefused, CustodianUnavailable
 from vault.ports import (
     FOLDERS,
     DestructionReading,
@@ -41,19 +41,23 @@ from vault.ports import (
     GrantFailure,
     GrantToMake,
     GrantToOpen,
+    KeyVersions,
     ShareRef,
     ShareState,
 )
 
 logger = get_logger(__name__)
-_VERSION: Final = (1).to_bytes(4)
+_VERSION_BYTES: Final = 4
+#: As in Vault, whose keys cannot have more: such a number is a forgery.
+_MOST_VERSIONS: Final = 10_000
 _NONCE_BYTES: Final = 12
 
 
 class Keyring:
-    """Implements KeyCustodian, LookupHasher, WrappingKeys and Signer on one directory.
+    """Implements KeyCustodian, KeyRotation, LookupHasher, WrappingKeys, Signer on one directory.
 
-    Safe in threads and between processes: every secret is a file of its own, written once.
+    Safe in threads and between processes: every secret is a file of its own, written once. The
+    first version of a wrapping key lies in the file of its name, the second in `name.2`.
     """
 
     node: Final = "keyring"
@@ -73,7 +77,7 @@ class Keyring:
         if holder not in SIGNING_KEYS:
             raise ValueError("this process holds no signing key")
         self._directory, self._holder = directory, holder
-        self._wrapping: dict[str, bytes] = {}
+        self._wrapping: dict[tuple[str, int], bytes] = {}
         try:
             self._set_up(pool)
         except OSError:
@@ -90,6 +94,42 @@ class Keyring:
     def make_grants(self, grants: Sequence[GrantToMake]) -> list[bytes | GrantFailure]:
         """See `KeyCustodian`."""
         return [self._make(grant) for grant in grants]
+
+    def key_versions(self, wrapping_key: str) -> KeyVersions | None:
+        """See `KeyRotation`."""
+        keys: dict[int, str] = {}
+        while (key := self._wrapping_key(wrapping_key, len(keys) + 1)) is not None:
+            keys[len(keys) + 1] = sha256(b"mark" + key).hexdigest()[:16]
+        least = files.get(self._directory / "wrapping" / f"{wrapping_key}.minimum") if keys else b""
+        return KeyVersions(int(least or 1), len(keys), keys) if keys else None
+
+    def rotate(self, wrapping_key: str) -> None:
+        """See `KeyRotation`."""
+        known = self.key_versions(wrapping_key)
+        if known is None:
+            raise CustodianRefused("No wrapping key has such a name.")
+        path = self._directory / "wrapping" / f"{wrapping_key}.{known.latest + 1}"
+        try:
+            files.put_once(path, _random())
+        except OSError:
+            raise CustodianUnavailable from None
+
+    def rewrap_grants(self, grants: Sequence[GrantToOpen]) -> list[bytes | GrantFailure]:
+        """See `KeyRotation`."""
+        return [
+            self._make(GrantToMake(grant.share, grant.wrapping_key, opened))
+            if isinstance(opened := self._open(grant), bytes)
+            else opened
+            for grant in grants
+        ]
+
+    def raise_minimum(self, wrapping_key: str, *, version: int) -> None:
+        """See `KeyRotation`."""
+        path = self._directory / "wrapping" / f"{wrapping_key}.minimum"
+        try:
+            files.replace(path, str(version).encode())
+        except OSError:
+            raise CustodianUnavailable from None
 
     def destroy_shares(self, refs: Sequence[ShareRef]) -> None:
         """See `KeyCustodian`."""
@@ -188,35 +228,44 @@ class Keyring:
             return GrantFailure.SHARE_ABSENT
         return content if files.is_secret(content) else GrantFailure.SHARE_DESTROYED
 
-    def _cipher(self, share: ShareRef | FreshShare, wrapping_key: str) -> AESGCM | GrantFailure:
+    def _cipher(
+        self, share: ShareRef | FreshShare, wrapping_key: str, version: int | None
+    ) -> tuple[int, AESGCM] | GrantFailure:
+        """The cipher of a version, or of the latest one, and which it is."""
         secret = self._read(share)
         if isinstance(secret, GrantFailure):
             return secret
-        key = self._wrapping_key(wrapping_key)
-        if key is None:
+        known = self.key_versions(wrapping_key)
+        if known is None:
             return GrantFailure.KEY_ABSENT
+        version = known.latest if version is None else version
+        key = self._wrapping_key(wrapping_key, version)
+        if key is None or version < known.minimum:
+            is_likely = 0 < version <= _MOST_VERSIONS
+            return GrantFailure.VERSION_ABSENT if is_likely else GrantFailure.NOT_AUTHENTIC
         kid = share.ref.kid if isinstance(share, FreshShare) else share.kid
         info = secret + sha256(kid).digest()  # as transit derives: nothing without the share
         derive = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info)
-        return AESGCM(derive.derive(key))
+        return version, AESGCM(derive.derive(key))
 
     def _make(self, grant: GrantToMake) -> bytes | GrantFailure:
-        cipher = self._cipher(grant.share, grant.wrapping_key)
-        if isinstance(cipher, GrantFailure):
-            return cipher
+        found = self._cipher(grant.share, grant.wrapping_key, None)
+        if isinstance(found, GrantFailure):
+            return found
+        version, cipher = found
         nonce = os.urandom(_NONCE_BYTES)
-        return _VERSION + nonce + cipher.encrypt(nonce, grant.data_key, None)
+        sealed = cipher.encrypt(nonce, grant.data_key, None)
+        return version.to_bytes(_VERSION_BYTES) + nonce + sealed
 
     def _open(self, grant: GrantToOpen) -> bytes | GrantFailure:
-        cipher = self._cipher(grant.share, grant.wrapping_key)
-        if isinstance(cipher, GrantFailure):
-            return cipher
-        version, body = grant.wrapped[: len(_VERSION)], grant.wrapped[len(_VERSION) :]
+        version, body = grant.wrapped[:_VERSION_BYTES], grant.wrapped[_VERSION_BYTES:]
+        found = self._cipher(grant.share, grant.wrapping_key, int.from_bytes(version))
+        if isinstance(found, GrantFailure):
+            return found
         try:
-            opened = cipher.decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], None)
+            return found[1].decrypt(body[:_NONCE_BYTES], body[_NONCE_BYTES:], None)
         except (InvalidTag, ValueError):
             return GrantFailure.NOT_AUTHENTIC
-        return opened if version == _VERSION else GrantFailure.NOT_AUTHENTIC
 
     def _reading(self, ref: ShareRef) -> DestructionReading:
         try:
@@ -231,15 +280,16 @@ class Keyring:
         when = datetime.fromisoformat(at.decode()) if word == b"destroyed" else None
         return DestructionReading(ref, ShareState.DESTROYED, self.node, 1, when)
 
-    def _wrapping_key(self, name: str) -> bytes | None:
+    def _wrapping_key(self, name: str, version: int) -> bytes | None:
         if name != CUSTODY and not is_purpose_key(name):
             return None
-        if name not in self._wrapping:
-            key = files.get(self._directory / "wrapping" / name)
+        if (name, version) not in self._wrapping:
+            file = name if version == 1 else f"{name}.{version}"
+            key = files.get(self._directory / "wrapping" / file)
             if key is None:
                 return None
-            self._wrapping[name] = key
-        return self._wrapping[name]
+            self._wrapping[name, version] = key
+        return self._wrapping[name, version]
 
     def _signing_key(self) -> Ed25519PrivateKey:
         path = self._directory / "signing" / self._holder

@@ -2,7 +2,7 @@
 
 from base64 import b64decode, b64encode
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
@@ -17,7 +17,10 @@ from vault.ports import GrantFailure
 BATCH: Final = 249
 _VERSION_BYTES: Final = 4
 _DATA_KEY_BYTES: Final = 32
-_BAD_ITEM: Final = ("invalid ciphertext", "authentication failed", "too old", "too new")
+_BAD_ITEM: Final = ("invalid ciphertext", "authentication failed")
+_NO_VERSION: Final = ("too old", "too new")
+#: More versions of a key do not fit into one entry of the store: such a number is a forgery.
+_MOST_VERSIONS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,10 @@ class Wrapping:
         """Open each `value`."""
         return self._run("decrypt", items)
 
+    def rewrap(self, items: Sequence[Item]) -> list[bytes | GrantFailure]:
+        """Bring each wrapped `value` to the latest version of its key."""
+        return self._run("rewrap", items)
+
     def _run(self, act: str, items: Sequence[Item]) -> list[bytes | GrantFailure]:
         results: list[bytes | GrantFailure] = [GrantFailure.NOT_AUTHENTIC] * len(items)
         calls: list[_Call] = []
@@ -82,7 +89,10 @@ class Wrapping:
     def _results(self, act: str, call: _Call, answer: Answer) -> list[bytes | GrantFailure]:
         found = answer.data().get("batch_results")  # there also when every item failed (400)
         if isinstance(found, list) and len(found) == len(call.places):
-            return [_result(act, item, answer) for item in found]
+            return [
+                _result(act, item, asked, answer)
+                for item, asked in zip(found, call.batch, strict=True)
+            ]
         if answer.status == FORBIDDEN:
             return [self._refusal(call.wrapping_key)] * len(call.places)
         if answer.says("encryption key not found"):
@@ -136,13 +146,23 @@ def _input(act: str, item: Item) -> dict[str, str]:
     return {"ciphertext": unpack(item.value), "context": context}
 
 
-def _result(act: str, item: dict[str, Any], answer: Answer) -> bytes | GrantFailure:
+def _result(
+    act: str, item: dict[str, Any], asked: Mapping[str, str], answer: Answer
+) -> bytes | GrantFailure:
     error = item.get("error")
     if error:
-        if act == "decrypt" and any(text in str(error) for text in _BAD_ITEM):
-            return GrantFailure.NOT_AUTHENTIC
-        raise CustodianUnavailable("The key store failed inside a batch.", status=answer.status)
-    if act == "encrypt":
+        return _failure(act, str(error), asked, answer)
+    if act != "decrypt":
         return pack(str(item["ciphertext"]))
     data_key = b64decode(str(item["plaintext"]))
     return data_key if len(data_key) == _DATA_KEY_BYTES else GrantFailure.NOT_AUTHENTIC
+
+
+def _failure(act: str, error: str, asked: Mapping[str, str], answer: Answer) -> GrantFailure:
+    if act != "encrypt":
+        version = int(asked["ciphertext"].split(":", 2)[1].removeprefix("v"))
+        if any(text in error for text in _NO_VERSION) and version <= _MOST_VERSIONS:
+            return GrantFailure.VERSION_ABSENT
+        if any(text in error for text in (*_NO_VERSION, *_BAD_ITEM)):
+            return GrantFailure.NOT_AUTHENTIC
+    raise CustodianUnavailable("The key store failed inside a batch.", status=answer.status)
