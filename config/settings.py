@@ -232,7 +232,7 @@ LETHE_DEK_CACHE_SIZE = int(env.number("LETHE_DEK_CACHE_SIZE", 100_000))
 #: this. What LETHE_BACKUPS_ATTESTED names says whether there is one: (store, after) -> bool.
 LETHE_REKEY_SWAP_HOURS = env.number("LETHE_REKEY_SWAP_HOURS", 24)
 LETHE_REKEY_DESTROY_HOURS = env.number("LETHE_REKEY_DESTROY_HOURS", 72)
-LETHE_BACKUPS_ATTESTED = "vault.services.rekey_steps.none_attested"
+LETHE_BACKUPS_ATTESTED = "vault.services.backups.attested"
 #: A replay that finds more of the keys in use missing than this needs somebody who answers for it.
 LETHE_LOSS_PERCENT = env.number("LETHE_LOSS_PERCENT", 1)
 LETHE_LEASE_HOURS = env.number("LETHE_LEASE_HOURS", 12)

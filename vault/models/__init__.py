@@ -1,3 +1,4 @@
+from vault.models.backups import BackupAttestation, BackupClearance, BackupInventory
 from vault.models.gate import Destruction, GateLease, PendingEntry, Replay
 from vault.models.grants import Alias, CustodyGrant, DataKey, KeyGrant, LostVersion, PurposeKey
 from vault.models.prepared import PreparedSubject
@@ -15,6 +16,9 @@ from vault.models.subjects import KeyShare, Subject
 
 __all__ = [
     "Alias",
+    "BackupAttestation",
+    "BackupClearance",
+    "BackupInventory",
     "CustodyGrant",
     "DataKey",
     "Destruction",

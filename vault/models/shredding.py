@@ -60,6 +60,7 @@ class Shredding(models.Model):
     keys_destroyed_at = models.DateTimeField(null=True)
     swept_at = models.DateTimeField(null=True)
     verified_at = models.DateTimeField(null=True)
+    backup_clear_at = models.DateTimeField(null=True)
     cancelled_at = models.DateTimeField(null=True)
     held_at = models.DateTimeField(null=True)
     released_at = models.DateTimeField(null=True)
