@@ -196,6 +196,7 @@ LETHE_EFFECTS = {
     "vault.shred": ("vault.effects.shred", "shred"),
     "vault.attest": ("vault.effects.attest", "attest"),
     "vault.rekey": ("vault.effects.rekey", "default"),
+    "vault.regrant": ("vault.effects.regrant", "default"),
     "governance.expire-group": ("governance.effects.expire_group", "default"),
     "governance.certify": ("governance.effects.certify", "attest"),
     "governance.activate-purpose": ("governance.effects.activate_purpose", "default"),
@@ -233,6 +234,8 @@ LETHE_DEK_CACHE_SIZE = int(env.number("LETHE_DEK_CACHE_SIZE", 100_000))
 LETHE_REKEY_SWAP_HOURS = env.number("LETHE_REKEY_SWAP_HOURS", 24)
 LETHE_REKEY_DESTROY_HOURS = env.number("LETHE_REKEY_DESTROY_HOURS", 72)
 LETHE_BACKUPS_ATTESTED = "vault.services.backups.attested"
+#: Whether no backup of the database from before a time is left: (since, now) -> bool.
+LETHE_BACKUPS_CLEARED = "vault.services.rotation_steps.inventory_cleared"
 #: A replay that finds more of the keys in use missing than this needs somebody who answers for it.
 LETHE_LOSS_PERCENT = env.number("LETHE_LOSS_PERCENT", 1)
 LETHE_LEASE_HOURS = env.number("LETHE_LEASE_HOURS", 12)

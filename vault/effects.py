@@ -10,10 +10,19 @@ from core import clock, effect_batches, failpoints
 from core.effects import Again, Claim, Done
 from vault.domain.states import ShreddingState
 from vault.errors import KeyStillAlive
-from vault.services import attesting, destroying, gate, rekey_steps, shredding, sweeping
+from vault.services import (
+    attesting,
+    destroying,
+    gate,
+    regranting,
+    rekey_steps,
+    shredding,
+    sweeping,
+)
 
 _PAUSE = timedelta(seconds=5)
 _HELD = timedelta(minutes=1)
+_LEFT = timedelta(hours=1)
 
 
 def shred(claim: Claim) -> Done | Again:
@@ -61,6 +70,16 @@ def rekey(claim: Claim) -> Done | Again:
     if again is not None:
         return Again(not_before=again, reason=rekey_steps.state(rekey_id))
     return Done(outcome={"state": rekey_steps.state(rekey_id)})
+
+
+def regrant(claim: Claim) -> Done | Again:
+    """Wrap anew what a lost version of a purpose's key wrapped; on queue `default`, as a worker."""
+    left = regranting.regrant(
+        wrapping_key=str(claim.payload["wrapping_key"]), version=int(claim.payload["version"])
+    )
+    if left:  # of people whose own keys are lost, too
+        return Again(not_before=clock.now() + _LEFT, reason="keys-lost")
+    return Done()
 
 
 def attest(claim: Claim) -> Done | Again:

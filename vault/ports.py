@@ -149,6 +149,10 @@ class LookupHasher(Protocol):
         ...
 
 
+#: More versions of a key do not fit into one entry of Vault's: a higher number is a forgery.
+MOST_VERSIONS: Final = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class KeyVersions:
     """Versions of one wrapping key: those from `minimum` to `latest` open what they wrapped.

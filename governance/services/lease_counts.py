@@ -3,13 +3,15 @@
 from typing import Any, TypedDict
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import BinaryField, Q, QuerySet
+from django.db.models.functions import Substr
 
 from governance.domain.law import LawfulBasis
 from governance.models import PurposeVersion
 from governance.services import consent, purposes
 from vault.domain.states import ShareState
-from vault.models import Alias, KeyShare, Removal
+from vault.models import Alias, KeyGrant, KeyShare, PurposeKey, Removal
+from vault.services import lost_versions
 
 
 class Exclusions(TypedDict):
@@ -42,7 +44,8 @@ def count(*, controller_id: UUID, version: PurposeVersion) -> Counts:
     )
     is_free = Q(restricted_at=None, subject__restricted_at=None)
     restricted = granted.exclude(is_free).count()
-    lost = granted.filter(is_free, subject__in=_lost(version)).count()
+    is_lost = Q(subject__in=_lost(version)) | Q(id__in=_under_lost_versions(purpose_id))
+    lost = granted.filter(is_lost, is_free).count()
     readable = granted.filter(is_free).count() - lost
     return {
         "subjects": readable,
@@ -63,6 +66,15 @@ def _lost(version: PurposeVersion) -> QuerySet[KeyShare, Any]:
     groups = {category.group for category in purposes.category_refs(version)}
     rows = KeyShare.objects.filter(state=ShareState.LOST, group__in=groups)
     return rows.values("subject")
+
+
+def _under_lost_versions(purpose_id: UUID) -> QuerySet[KeyGrant, Any]:
+    """Aliases of grants whose wrapping key's version the key store lacks."""
+    key = PurposeKey.objects.filter(purpose_id=purpose_id).values_list("name", flat=True).first()
+    lost = [] if key is None else lost_versions.of_key(key)
+    prefix = Substr("wrapped", 1, 4, output_field=BinaryField())
+    of_purpose = KeyGrant.objects.filter(purpose_id=purpose_id).annotate(prefix=prefix)
+    return of_purpose.filter(prefix__in=[one.to_bytes(4) for one in lost]).values("alias")
 
 
 def _erased(purpose_id: UUID) -> int:

@@ -19,6 +19,7 @@ from vault.domain.gate import Marker
 from vault.errors import CustodianUnavailable
 from vault.ports import (
     FOLDERS,
+    MOST_VERSIONS,
     DestructionReading,
     FreshShare,
     GrantFailure,
@@ -28,9 +29,6 @@ from vault.ports import (
     ShareRef,
     ShareState,
 )
-
-#: As the real one: a number that no key can have is a forgery.
-_MOST_VERSIONS = 10_000
 
 
 class FakeCustodian:
@@ -154,7 +152,7 @@ class FakeCustodian:
 
     def _open(self, grant: GrantToOpen) -> bytes | GrantFailure:
         version, sealed = int.from_bytes(grant.wrapped[:4]), grant.wrapped[4:]
-        if version > _MOST_VERSIONS:
+        if version > MOST_VERSIONS:
             return GrantFailure.NOT_AUTHENTIC
         wrapper, failure = self._wrapper(grant.share, grant.wrapping_key, version)
         if wrapper is None:

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from core import effects
@@ -82,11 +83,16 @@ class Site:
     def dump(self, name: str = "backup") -> Path:
         return restores.take(self.folder / f"{name}.dump")
 
-    def snapshot(self) -> tuple[dict[bytes, bytes | None], object]:
-        return dict(self.world.custodian.shares), copy.copy(self.world.custodian.marker)
+    def snapshot(self) -> Any:
+        """Shares, marker, wrapping keys and their least versions, as they are now."""
+        store = self.world.custodian
+        return copy.deepcopy((store.shares, store.marker, store.wrapping, store.minimum))
 
-    def put_back_keys(self, snapshot: tuple[dict[bytes, bytes | None], object]) -> None:
-        self.world.custodian.shares, self.world.custodian.marker = dict(snapshot[0]), snapshot[1]  # type: ignore[assignment]
+    def put_back_keys(self, snapshot: Any) -> None:
+        store = self.world.custodian
+        store.shares, store.marker, *more = copy.deepcopy(snapshot)
+        if more:
+            store.wrapping, store.minimum = more
 
     def replay(self) -> Replay:
         """As eraser and attester; the operator answers for what is lost."""

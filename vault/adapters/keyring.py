@@ -36,6 +36,7 @@ from vault.domain.gate import Marker
 from vault.errors import CustodianRefused, CustodianUnavailable
 from vault.ports import (
     FOLDERS,
+    MOST_VERSIONS,
     DestructionReading,
     FreshShare,
     GrantFailure,
@@ -48,8 +49,6 @@ from vault.ports import (
 
 logger = get_logger(__name__)
 _VERSION_BYTES: Final = 4
-#: As in Vault, whose keys cannot have more: such a number is a forgery.
-_MOST_VERSIONS: Final = 10_000
 _NONCE_BYTES: Final = 12
 
 
@@ -241,7 +240,7 @@ class Keyring:
         version = known.latest if version is None else version
         key = self._wrapping_key(wrapping_key, version)
         if key is None or version < known.minimum:
-            is_likely = 0 < version <= _MOST_VERSIONS
+            is_likely = 0 < version <= MOST_VERSIONS
             return GrantFailure.VERSION_ABSENT if is_likely else GrantFailure.NOT_AUTHENTIC
         kid = share.ref.kid if isinstance(share, FreshShare) else share.kid
         info = secret + sha256(kid).digest()  # as transit derives: nothing without the share

@@ -60,6 +60,16 @@ class RekeyState(StrEnum):
     DONE = "done"
 
 
+class RotationState(StrEnum):
+    """Steps of a wrapping key's rotation, in order; each marker is written after its step."""
+
+    PLANNED = "planned"
+    ROTATED = "rotated"
+    REWRAPPING = "rewrapping"
+    REWRAPPED = "rewrapped"
+    DONE = "done"
+
+
 SUBJECT_MOVES = MappingProxyType(
     {
         SubjectState.LIVE: frozenset({SubjectState.FENCED}),
@@ -115,6 +125,20 @@ REKEY_MOVES = MappingProxyType(
     }
 )
 
+ROTATION_MOVES = MappingProxyType(
+    {
+        RotationState.PLANNED: frozenset({RotationState.ROTATED}),
+        # To PLANNED when the key store has lost the new version for good.
+        RotationState.ROTATED: frozenset({RotationState.REWRAPPING, RotationState.PLANNED}),
+        RotationState.REWRAPPING: frozenset({RotationState.REWRAPPED, RotationState.PLANNED}),
+        # A share that was lost and is there again brings grants under older versions with it.
+        RotationState.REWRAPPED: frozenset(
+            {RotationState.REWRAPPING, RotationState.DONE, RotationState.PLANNED}
+        ),
+        RotationState.DONE: frozenset[RotationState](),
+    }
+)
+
 #: States of a shredding that a lock can still stop.
 CANCELLABLE = frozenset({ShreddingState.FENCED, ShreddingState.DRAINED})
 
@@ -127,6 +151,13 @@ def require_rekey_move(old: str, new: RekeyState) -> None:
     """Raise IllegalMove unless the table allows `old` to `new`."""
     if new not in REKEY_MOVES[RekeyState(old)]:
         message = f"a re-key cannot go from {old} to {new}"
+        raise IllegalMove(message)
+
+
+def require_rotation_move(old: str, new: RotationState) -> None:
+    """Raise IllegalMove unless the table allows `old` to `new`."""
+    if new not in ROTATION_MOVES[RotationState(old)]:
+        message = f"a rotation cannot go from {old} to {new}"
         raise IllegalMove(message)
 
 

@@ -4,6 +4,7 @@ from vault.models.grants import Alias, CustodyGrant, DataKey, KeyGrant, LostVers
 from vault.models.prepared import PreparedSubject
 from vault.models.records import LookupTag, SealedOpening, SealedRecord, SuppressionTag
 from vault.models.rekeys import Rekey
+from vault.models.rotation import Rotation
 from vault.models.shredding import (
     DestructionAttestation,
     JournalHead,
@@ -35,6 +36,7 @@ __all__ = [
     "Rekey",
     "Removal",
     "Replay",
+    "Rotation",
     "SealedOpening",
     "SealedRecord",
     "ShredLock",

@@ -35,6 +35,11 @@ _DATA_KEY = {
 }  # fmt: skip
 _CUSTODY_GRANT = {"data_key_id": "uuid", "subject_id": "uuid", "wrapped": "bytea"}
 
+#: What the key store lacks though nobody destroyed it.
+_LOST = frozenset(
+    {GrantFailure.SHARE_ABSENT, GrantFailure.KEY_ABSENT, GrantFailure.VERSION_ABSENT}
+)
+
 Slot: TypeAlias = tuple[UUID, UUID]
 
 
@@ -117,7 +122,7 @@ def _open_existing(wanted: Sequence[Want]) -> dict[Slot, OpenKey]:
 
 def failure(reason: GrantFailure) -> KeyLost | CustodianRefused:
     """The error of a grant of a living subject that could not be opened or made."""
-    if reason in {GrantFailure.SHARE_ABSENT, GrantFailure.KEY_ABSENT}:
+    if reason in _LOST:
         return KeyLost(reason=reason.value)
     return CustodianRefused(reason=reason.value)
 

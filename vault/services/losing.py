@@ -24,7 +24,7 @@ from vault.domain.binding import share_digest
 from vault.domain.states import ShareState, ShreddingState
 from vault.models import KeyShare, ShreddingShare, Subject
 from vault.ports import ShareState as StoreState
-from vault.services import keys
+from vault.services import keys, lost_versions
 
 logger = get_logger(__name__)
 ERASER = process_actor("eraser")
@@ -47,12 +47,16 @@ class LossNotAccepted(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """How many shares were looked at, found missing, found again, and are LOST now in all."""
+    """How many shares were looked at, found missing, found again, and are LOST now in all.
+
+    `versions` of wrapping keys are lost: what they wrapped cannot be opened either.
+    """
 
     checked: int
     lost: int
     again: int
     standing: int
+    versions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ def find(*, now: datetime, accepted_by: Actor | None = None) -> Found:
     `accepted_by` names who answers for it.
     """
     checked = _survey(accepted_by, now=now)
+    versions = lost_versions.find(now=now)
     lost = again = 0
     for part in _parts():
         missing, there = _compare(part)
@@ -100,7 +105,7 @@ def find(*, now: datetime, accepted_by: Actor | None = None) -> Found:
     if lost:
         metrics.integrity_violated(code="key-lost")
         logger.critical("key_share.lost", code="key-lost", count=lost)
-    return Found(checked, lost, again, count())
+    return Found(checked, lost, again, count(), versions)
 
 
 def _parts() -> Iterator[_Part]:

@@ -70,6 +70,7 @@ def apply(*, now: datetime, accepted_by: Actor | None = None) -> Replay:
     counts["erasures"] = _finish_erasures(now=now)
     found = losing.find(now=now, accepted_by=accepted_by)
     counts["lost"], counts["found"] = found.lost, found.again
+    counts["versions"] = found.versions
     failpoints.reach("vault.replay.lost-found")
     runtime.marker().write_marker(Marker(head.journal_id, head.ordinal))
     failpoints.reach("vault.replay.marked")

@@ -16,8 +16,8 @@ from tests.functional.api.cast import (
     unknown,
     version_body,
 )
-from vault.models import KeyShare
-from vault.services import key_cache
+from vault.models import KeyGrant, KeyShare
+from vault.services import key_cache, lost_versions
 
 
 def lose(subject: str) -> None:
@@ -59,6 +59,18 @@ class TestOpenLease:
         assert len(study.read(lease)) == 2
         assert (read.status_code, read.json()["code"]) == (500, "key-lost")
         assert (written.status_code, written.json()["code"]) == (500, "key-lost")
+
+    def test_counts_apart_whose_grants_are_under_a_lost_version(self, study: Study) -> None:
+        for name in ("ada", "bea"):
+            study.patient(name)
+        grant = KeyGrant.objects.order_by("id")[0]
+        wrapped = (2).to_bytes(4) + bytes(grant.wrapped)[4:]
+        KeyGrant.objects.filter(id=grant.id).update(wrapped=wrapped)
+        lost_versions.find(now=clock.now())
+
+        lease = study.lease()
+
+        assert (lease["subjects"], lease["exclusions"]["key_lost"]) == (1, 1)
 
     def test_refuses_a_token_for_another_purpose(self, cast: Cast) -> None:
         one, other = study(cast), study(cast, code="marketing")

@@ -1,6 +1,7 @@
 """A key store put back to before some people were made: LOST is said, and ends when it may."""
 
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -29,7 +30,7 @@ def site(world: World, tmp_path: Path) -> Site:
     return made
 
 
-def put_back(site: Site, snapshot: tuple[dict[bytes, bytes | None], object]) -> None:
+def put_back(site: Site, snapshot: Any) -> None:
     site.put_back_keys(snapshot)
     key_cache.cache().clear()
 
@@ -52,7 +53,7 @@ def draft(site: Site, subject_id: UUID, group: str = "main") -> RecordDraft:
     return RecordDraft(subject_id, category, group, site.world.source_id, "r2", b'{"n":2}')
 
 
-def lose_bo(site: Site) -> tuple[UUID, UUID, object]:
+def lose_bo(site: Site) -> tuple[UUID, UUID, Any]:
     """Ada, a snapshot, Bo; then the snapshot is put back. Also the snapshot that has both."""
     ada = site.person("ada")
     older = site.snapshot()
@@ -76,7 +77,7 @@ class TestFind:
     def test_brings_back_what_is_there_again(self, site: Site) -> None:
         _, bo, newer = lose_bo(site)
 
-        put_back(site, newer)  # type: ignore[arg-type]
+        put_back(site, newer)
         found = find(site)
 
         assert (found.lost, found.again, found.standing) == (0, 1, 0)
@@ -102,7 +103,7 @@ class TestFind:
 
     def test_is_audited_without_naming_anybody(self, site: Site) -> None:
         _, bo, newer = lose_bo(site)
-        put_back(site, newer)  # type: ignore[arg-type]
+        put_back(site, newer)
         find(site)
 
         events = AuditEvent.objects.filter(action__startswith="vault.share").order_by("id")
@@ -112,27 +113,31 @@ class TestFind:
         assert all(event.trail_id is None and event.r is not None for event in events)
         assert str(bo) not in str([event.details for event in events])
 
-    def test_does_not_take_a_share_that_is_made_meanwhile_for_lost(self, site: Site) -> None:
+    def test_does_not_take_a_share_that_is_made_meanwhile_for_lost(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Listed before it was there: its row was not among those compared."""
         site.person("ada")
         inventory = site.world.custodian.kids
         fresh: list[UUID] = []
 
-        def kids(**which: object) -> object:
-            listed = inventory(**which)  # type: ignore[arg-type]
+        def kids(**which: Any) -> object:
+            listed = inventory(**which)
             if not fresh:
                 fresh.append(site.world.subject("bo"))
             return listed
 
-        site.world.custodian.kids = kids  # type: ignore[method-assign, assignment]
+        monkeypatch.setattr(site.world.custodian, "kids", kids)
         found = losing.find(now=site.world.now)
 
         assert found.lost == 0
         assert state_of(fresh[0]) == "live"
 
-    def test_does_not_believe_a_listing_that_leaves_shares_out(self, site: Site) -> None:
+    def test_does_not_believe_a_listing_that_leaves_shares_out(
+        self, site: Site, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         ada = site.person("ada")
-        site.world.custodian.kids = lambda **_: []  # type: ignore[method-assign]
+        monkeypatch.setattr(site.world.custodian, "kids", lambda **_: [])
 
         assert find(site).lost == 0
         assert state_of(ada) == "live"
@@ -241,7 +246,7 @@ class TestWrites:
 
     def test_work_again_with_the_old_key_once_it_is_found(self, site: Site) -> None:
         _, bo, newer = lose_bo(site)
-        put_back(site, newer)  # type: ignore[arg-type]
+        put_back(site, newer)
         find(site)
 
         assert site.world.record(bo, "r2").outcome == "created"
@@ -314,7 +319,7 @@ class TestErasure:
         kid = KeyShare.objects.get(subject=bo).kid.bytes
         site.erase(bo)
 
-        put_back(site, newer)  # type: ignore[arg-type]
+        put_back(site, newer)
         assert site.tend() is Reason.KEY_STORE_BEHIND
         site.replay()
 

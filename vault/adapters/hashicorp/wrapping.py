@@ -11,7 +11,7 @@ from vault.adapters.hashicorp.client import FORBIDDEN, NOT_FOUND, Client
 from vault.adapters.hashicorp.layout import Layout
 from vault.adapters.hashicorp.transport import Answer, read, write
 from vault.errors import CustodianRefused, CustodianUnavailable
-from vault.ports import GrantFailure
+from vault.ports import MOST_VERSIONS, GrantFailure
 
 #: Vault and OpenBao refuse bodies of more than 1,000 JSON strings; an item has four.
 BATCH: Final = 249
@@ -19,8 +19,6 @@ _VERSION_BYTES: Final = 4
 _DATA_KEY_BYTES: Final = 32
 _BAD_ITEM: Final = ("invalid ciphertext", "authentication failed")
 _NO_VERSION: Final = ("too old", "too new")
-#: More versions of a key do not fit into one entry of the store: such a number is a forgery.
-_MOST_VERSIONS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +159,7 @@ def _result(
 def _failure(act: str, error: str, asked: Mapping[str, str], answer: Answer) -> GrantFailure:
     if act != "encrypt":
         version = int(asked["ciphertext"].split(":", 2)[1].removeprefix("v"))
-        if any(text in error for text in _NO_VERSION) and version <= _MOST_VERSIONS:
+        if any(text in error for text in _NO_VERSION) and version <= MOST_VERSIONS:
             return GrantFailure.VERSION_ABSENT
         if any(text in error for text in (*_NO_VERSION, *_BAD_ITEM)):
             return GrantFailure.NOT_AUTHENTIC

@@ -65,6 +65,7 @@ class Command(BaseCommand):
             # A key store that forgot no destruction may still lack keys that were made since.
             found = losing.find(now=clock.now(), accepted_by=accepted_by)
             self._say_lost(found.lost, found.again, found.standing)
+            self._say_versions(found.versions)
             return
         self.stdout.write(
             f"Entries {replay.after_sequence + 1} to {replay.to_sequence} were applied:"
@@ -79,6 +80,7 @@ class Command(BaseCommand):
             )
         standing = losing.count()
         self._say_lost(replay.counts.get("lost", 0), replay.counts.get("found", 0), standing)
+        self._say_versions(replay.counts.get("versions", 0))
         self.stdout.write("Now run this as the attester; data is served after that.")
 
     def _say_lost(self, lost: int, again: int, standing: int) -> None:
@@ -90,6 +92,13 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"{standing} key shares are lost in all; whose, says `manage.py lost_keys`. "
                 "Is there a younger snapshot?"
+            )
+
+    def _say_versions(self, count: int) -> None:
+        if count:
+            self.stdout.write(
+                f"LOST: {count} versions of wrapping keys, which were rotated since the snapshot. "
+                "See docs/runbooks/rotation.md."
             )
 
     def _verify(self) -> None:
