@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import F, Q
 from django.utils.module_loading import import_string
 
@@ -23,7 +23,13 @@ from core.errors import Conflict, IntegrityViolation, NotFound, ServiceError
 from core.ids import new_random
 from core.logging import get_logger
 from core.models import Effect, EffectState
-from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
+from core.outages import is_outage
+from core.unit_of_work import (
+    forget_broken_connection,
+    no_open_transaction,
+    requires_unit_of_work,
+    unit_of_work,
+)
 
 logger = get_logger(__name__)
 
@@ -244,6 +250,7 @@ def _settle(held: _Held, answer: Done | Again) -> None:
 def _failed(held: _Held, error: Exception) -> None:
     """Give the effect back for another try, or to an operator; nothing is ever made up for it."""
     code, is_retryable = _nature(error)
+    forget_broken_connection()
     failures = held.failures + (0 if is_retryable else 1)
     log = logger.bind(effect_id=held.claim.effect_id, kind=held.claim.kind, code=code)
     if isinstance(error, IntegrityViolation) or failures >= settings.LETHE_EFFECT_ATTEMPTS:
@@ -265,7 +272,7 @@ def _nature(error: Exception) -> tuple[str, bool]:
     """The failure's code, and whether waiting alone may mend it."""
     if isinstance(error, ServiceError):
         return error.code[:64], error.retryable
-    if isinstance(error, OperationalError | InterfaceError):
+    if is_outage(error):
         return "database-unavailable", True
     return "internal-error", False
 

@@ -24,7 +24,7 @@ from django.db.models import Q, QuerySet
 from core.errors import Conflict, InvalidInput
 from core.ids import new_random
 from core.models import IdempotencyRecord
-from core.unit_of_work import requires_unit_of_work
+from core.unit_of_work import forget_broken_connection, requires_unit_of_work
 
 KEPT = timedelta(hours=24)
 #: After this a request that never finished may be tried again: its process is gone.
@@ -142,6 +142,7 @@ def finish(turn: Turn, *, status: int, resource_id: str) -> None:
 
 def abandon(turn: Turn, *, now: datetime) -> None:
     """The act was not done: the same key may be tried again at once."""
+    forget_broken_connection()
     _held(turn).filter(status__isnull=True).update(locked_until=now)
 
 

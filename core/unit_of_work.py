@@ -77,6 +77,17 @@ def lock_timeout(seconds: float) -> None:
         )
 
 
+def forget_broken_connection() -> None:
+    """Close the connection where an error has shown it to be dead; the next use opens another.
+
+    Django does so between requests. Whoever goes on after an error of the database does it here;
+    inside a transaction nothing happens.
+    """
+    connection = transaction.get_connection(DEFAULT_DB_ALIAS)
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+
+
 def is_open() -> bool:
     """True when a transaction other than the test case's own is open on the default alias."""
     connection = transaction.get_connection(DEFAULT_DB_ALIAS)

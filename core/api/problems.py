@@ -13,7 +13,6 @@ from django.core.exceptions import (
     RequestDataTooBig,
     SuspiciousOperation,
 )
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views import defaults
 from rest_framework import exceptions as drf
@@ -22,6 +21,7 @@ from rest_framework.response import Response
 from core import errors, metrics
 from core.api import context
 from core.logging import get_logger
+from core.outages import is_outage
 
 logger = get_logger(__name__)
 
@@ -61,7 +61,7 @@ class NotAcceptable(errors.ServiceError):
 
 
 class DatabaseUnavailable(errors.Unavailable):
-    """PostgreSQL does not answer, or a lock was not given in time."""
+    """PostgreSQL does not answer or has no room, or a lock was not given in time."""
 
     code = "database-unavailable"
     text = "The database does not answer; nothing was lost. Try again."
@@ -93,8 +93,6 @@ _FOREIGN: tuple[tuple[type[Exception], type[errors.ServiceError]], ...] = (
     (RequestDataTooBig, errors.TooLarge),
     (SuspiciousOperation, errors.InvalidInput),
     (BadRequest, errors.InvalidInput),
-    (OperationalError, DatabaseUnavailable),
-    (InterfaceError, DatabaseUnavailable),
 )
 
 
@@ -120,6 +118,8 @@ def describe(
         return errors.InvalidInput(), 400, list(_fields(error.get_full_details()))
     if isinstance(error, drf.APIException) and error.status_code in _BY_STATUS:
         return _BY_STATUS[error.status_code](), error.status_code, []
+    if is_outage(error):
+        return DatabaseUnavailable(), status_of(DatabaseUnavailable()), []
     for foreign, family in _FOREIGN:
         if isinstance(error, foreign):
             failure = family()
