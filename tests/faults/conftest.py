@@ -1,17 +1,21 @@
-"""The cast of the API suites on a real Vault, and the product's own processes beside it."""
+"""The cast of the API suites on a real Vault, and a PostgreSQL that a test may break."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pytest_django import Settings
+from pytest_django import DjangoDbBlocker, Settings
 
 from core import runtime
 from governance.adapters.participant import participant
+from tests.conftest import open_the_gate
 from tests.fakes.world import world as make_world
 from tests.functional.api.cast import Cast, Study, _company
 from tests.functional.api.cast import study as make_study
+from tests.servers import own_postgres
+from tests.servers.own_postgres import OwnPostgres
+from tests.servers.proxy import Proxy
 from tests.servers.roles import EveryProcess
 from tests.servers.vaultd import VaultServer
 from vault.services import purpose_keys
@@ -41,3 +45,36 @@ def cast(
 @pytest.fixture
 def study(cast: Cast) -> Study:
     return make_study(cast)
+
+
+@pytest.fixture(scope="session")
+def template(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[OwnPostgres]:
+    """A migrated server to copy from."""
+    with django_db_blocker.unblock(), own_postgres.migrated() as made:
+        yield made
+
+
+@pytest.fixture
+def primary(template: OwnPostgres) -> Iterator[OwnPostgres]:
+    """A PostgreSQL that the test may break."""
+    with own_postgres.folder() as place:
+        made = OwnPostgres(place)
+        made.copy_of(template)
+        made.start()
+        yield made
+        made.end()
+
+
+@pytest.fixture
+def address(primary: OwnPostgres) -> Iterator[Proxy]:
+    """Where everybody finds the database, whichever server it is."""
+    with Proxy(f"127.0.0.1:{primary.port}") as made:
+        yield made
+
+
+@pytest.fixture
+def own_database(transactional_db: None, address: Proxy) -> Iterator[None]:
+    """This process uses that database."""
+    with own_postgres.served_by("127.0.0.1", address.port):
+        open_the_gate()
+        yield

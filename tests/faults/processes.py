@@ -4,6 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import connections
@@ -12,6 +15,22 @@ from tests.servers.vaultd import VaultServer
 
 _PROJECT = Path(__file__).resolve().parents[2]
 _PATIENCE = 60
+
+
+@dataclass(frozen=True)
+class Running:
+    """A process that runs on, and what it has written."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def said(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-4000:]
 
 
 class Processes:
@@ -47,6 +66,29 @@ class Processes:
         assert done.returncode in {0, -signal.SIGKILL}, done.stderr[-2000:]
         return done
 
+    @contextmanager
+    def running(self, process: str, *command: str, **more: str) -> Iterator[Running]:
+        """Run Python with `command` as `process` for the length of the block."""
+        log = self._folder / f"{process}.log"
+        with log.open("ab") as output:
+            started = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=_PROJECT,
+                env=self._environment(process) | more,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            yield Running(started, log)
+        finally:
+            started.terminate()
+            try:
+                started.wait(timeout=_PATIENCE)
+            except subprocess.TimeoutExpired:
+                started.kill()
+                started.wait()
+
     def _environment(self, process: str) -> dict[str, str]:
         settings = connections["default"].settings_dict
         inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -57,7 +99,8 @@ class Processes:
             "LETHE_PROCESS": process,
             "LETHE_ALLOWED_HOSTS": "testserver",
             "DATABASE_URL": (
-                f"postgresql://{settings['USER']}@/{settings['NAME']}?host={settings['HOST']}"
+                f"postgresql://{settings['USER']}@:{settings['PORT']}/{settings['NAME']}"
+                f"?host={settings['HOST']}"
             ),
             "LETHE_KEY_STORE": "hashicorp",
             "LETHE_VAULT_ADDR": self._server.address,

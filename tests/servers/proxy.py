@@ -31,6 +31,10 @@ class Fault:
     hold_request: bool = False
     #: After so many bytes of the answer both ends are cut off.
     cut_after: int | None = None
+    #: The request is not passed on, and both ends are cut off.
+    cut_request: bool = False
+    #: So many matching requests are let through first.
+    skip: int = 0
     #: So many requests meet the fault; all when None.
     times: int | None = None
     caught: threading.Event = field(default_factory=threading.Event)
@@ -96,6 +100,9 @@ class Proxy:
             fault = self._fault
             if fault is None or fault.matching not in request or fault.times == 0:
                 return None
+            if fault.skip:
+                fault.skip -= 1
+                return None
             if fault.times is not None:
                 fault.times -= 1
         return fault
@@ -151,10 +158,12 @@ class _Connection:
     def _requests(self) -> None:
         while request := self._near.recv(_CHUNK):
             self._met = fault = self._proxy.meet(request)
-            if fault is None or not fault.hold_request:
+            if fault is None or not (fault.hold_request or fault.cut_request):
                 self._far.sendall(request)
                 continue
             fault.caught.set()
+            if fault.cut_request:
+                return
             fault.released.wait()
             self._far.sendall(request)
             fault.wait_for_delivery()  # the sender may be gone: the server answers all the same
