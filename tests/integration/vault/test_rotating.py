@@ -1,117 +1,66 @@
-"""Rotation of a purpose's key and of custody's: nothing is lost, and old versions end in time."""
+"""Rotation of a purpose's key and of custody's: its steps, and the rules that hold them back."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from core import effects, failpoints
+from accounts.services import staff
+from core import ids
+from core.actors import Actor
+from core.ids import PublicId
 from core.models import AuditEvent
-from tests.fakes import backups
-from tests.fakes.points import Killed
-from tests.fakes.site import Site, killer
+from tests.fakes import rotations
+from tests.fakes.rotations import (
+    back_up,
+    begin,
+    clear,
+    go_on,
+    latest,
+    name,
+    own,
+    readable,
+    rotated,
+    versions,
+)
+from tests.fakes.site import Site
 from tests.fakes.world import World
 from tests.servers import restores
 from vault.domain.backups import Copy, Kind, Source
 from vault.domain.gate import Reason
-from vault.errors import CustodianUnavailable, KeyLost, RestoreReplayRequired
-from vault.models import CustodyGrant, KeyGrant, KeyShare, LostVersion, Rotation
-from vault.ports import GrantFailure
+from vault.errors import RestoreReplayRequired
+from vault.models import CustodyGrant, KeyGrant, Rotation
 from vault.services import backups as backups_
 from vault.services import (
     key_cache,
-    keys,
-    losing,
-    purpose_keys,
-    reading,
-    replaying,
     rewrapping,
-    rotating,
     rotation_steps,
 )
 from vault.services.rotating import RotationRunning
 
-#: Times at which the last old database backup is gone, by the inventory of these tests.
-cleared: dict[str, datetime] = {}
-
-
-def clears(*, since: datetime, now: datetime) -> bool:
-    """What `settings.LETHE_BACKUPS_CLEARED` names here."""
-    return "database" in cleared and since < cleared["database"] <= now
-
 
 @pytest.fixture
 def site(world: World, tmp_path: Path, settings: Settings) -> Iterator[Site]:
-    settings.LETHE_BACKUPS_ATTESTED = backups.PATH
-    settings.LETHE_BACKUPS_CLEARED = f"{__name__}.clears"
+    settings.LETHE_BACKUPS_ATTESTED = rotations.ATTESTED
+    settings.LETHE_BACKUPS_CLEARED = rotations.CLEARED
     made = Site(world, tmp_path)
     made.tend()
-    yield made
-    backups.newest.clear()
-    cleared.clear()
+    with rotations.inventory():
+        yield made
 
 
-def begin(site: Site, *, custody: bool = False) -> Rotation:
-    return rotating.begin(
-        purpose_id=None if custody else site.world.purpose_id,
-        actor=site.world.actor,
-        now=site.world.now,
-    )
-
-
-def go_on(site: Site) -> str:
-    """Advance the one rotation; the state it is in then."""
-    row = Rotation.objects.order_by("-planned_at")[0]
-    rotation_steps.advance(rotation_id=row.id, clock=lambda: site.world.now)
-    return Rotation.objects.get(id=row.id).state
-
-
-def back_up(site: Site, store: str) -> None:
-    site.world.later(minutes=2)
-    backups.newest[store] = site.world.now
-
-
-def clear(site: Site) -> None:
-    site.world.later(minutes=2)
-    cleared["database"] = site.world.now
-
-
-def rotated(site: Site, *, custody: bool = False) -> None:
-    """To REWRAPPED, with a snapshot of the key store that holds the new version."""
-    begin(site, custody=custody)
-    go_on(site)
-    back_up(site, "key-store")
-    assert go_on(site) == "rewrapped"
-
-
-def versions(model: Any = KeyGrant) -> set[int]:
-    return {int.from_bytes(bytes(row.wrapped)[:4]) for row in model.objects.all()}
-
-
-def readable(site: Site) -> set[bytes]:
-    key_cache.cache().clear()
-    return site.readable()
-
-
-def own(site: Site, subject_id: UUID) -> list[bytes]:
-    key_cache.cache().clear()
-    rows = reading.custody_read(controller_id=site.world.controller_id, subject_id=subject_id)
-    return [row.document for row in rows]
-
-
-def latest(site: Site, key: str | None = None) -> int:
-    found = site.world.custodian.key_versions(key or name(site))
-    assert found is not None
-    return found.latest
-
-
-def name(site: Site) -> str:
-    return purpose_keys.wrapping_key(site.world.purpose_id)
+def staff_with(site: Site, role: str) -> str:
+    """A new member of staff with the role, by e-mail."""
+    email = f"{role}@example.com"
+    staff.create(
+        email=email, password=None, roles=[role], controller_id=None,
+        actor=Actor("process:command", "command", None), now=site.world.now,
+    )  # fmt: skip
+    return email
 
 
 class TestRotation:
@@ -304,288 +253,69 @@ class TestInventoryCleared:
         assert not self.cleared(site, since)
 
 
-POINTS = [
-    "vault.rotation.planned", "vault.rotation.rotating", "vault.rotation.rotated",
-    "vault.rotation.rewrapped", "vault.rotation.batch", "vault.rotation.raising",
-    "vault.rotation.raised",
-]  # fmt: skip
+class TestCommand:
+    @pytest.fixture
+    def custodian(self, site: Site) -> str:
+        return staff_with(site, "key-custodian")
 
-
-def crash_once(site: Site, point: str, hits: list[str]) -> str:
-    """Go on, and die at the point when that was not done before."""
-    if hits:
-        return go_on(site)
-    try:
-        with failpoints.installed(killer(point, hits)):
-            return go_on(site)
-    except Killed:
-        return "killed"
-
-
-class TestCrashes:
-    @pytest.mark.parametrize("point", POINTS)
-    @pytest.mark.parametrize("model", [KeyGrant, CustodyGrant])
-    def test_at_any_point_end_as_if_there_was_none(
-        self, site: Site, point: str, model: Any, monkeypatch: pytest.MonkeyPatch
+    def test_begins_advances_and_says_how_it_stands(
+        self, site: Site, custodian: str, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        monkeypatch.setattr(rewrapping, "BATCH", 1)
-        people = [site.person(person) for person in ("ada", "bo")]
-        is_custody = model is CustodyGrant
-        hits: list[str] = []
-        begin(site, custody=is_custody)
+        site.person("ada")
+        purpose = ids.format(PublicId.PURPOSE, site.world.purpose_id)
 
-        states = []
-        for _ in range(8):
-            states.append(crash_once(site, point, hits))
-            back_up(site, "key-store")
-            clear(site)
+        call_command("rotate_purpose_key", "--purpose", purpose, "--custodian", custodian)
+        assert "awaits a snapshot of the key store" in capsys.readouterr().out
+        back_up(site, "key-store")
+        call_command("rotate_purpose_key")
+        assert "version 2, 1 grants rewrapped" in capsys.readouterr().out
+        clear(site)
+        call_command("rotate_purpose_key")
 
-        assert (hits, states[-1]) == ([point], "done")
-        assert "killed" in states
-        rotated_key = "custody" if is_custody else name(site)
-        assert latest(site, rotated_key) == 2
-        assert versions(model) == {2}
-        assert len(readable(site)) == 2
-        assert [own(site, one) for one in people] == [[b'{"name":"ada"}'], [b'{"name":"bo"}']]
+        assert "done; older versions are refused" in capsys.readouterr().out
+        event = AuditEvent.objects.get(action="vault.rotation.planned")
+        assert event.actor_id.startswith("psn_")
 
-    def test_of_the_answer_rotates_once(self, site: Site) -> None:
+    def test_shows_and_does_nothing_when_asked_for_the_status(
+        self, site: Site, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         site.person("ada")
         begin(site)
-        site.world.custodian.lost_answers.add("rotate")
 
-        with pytest.raises(CustodianUnavailable):
-            go_on(site)
+        call_command("rotate_purpose_key", "--status")
 
-        assert go_on(site) == "rotated"
-        assert latest(site) == 2
-
-
-class TestConcurrency:
-    def test_does_not_bring_back_a_grant_that_is_withdrawn_meanwhile(self, site: Site) -> None:
-        ada, bo = site.person("ada"), site.person("bo")
-        begin(site)
-        go_on(site)
-        back_up(site, "key-store")
-
-        def withdraw(point: str) -> None:
-            if point == "vault.rotation.rewrapped" and KeyGrant.objects.filter(subject_id=ada):
-                site.withdraw(ada)
-
-        with failpoints.installed(withdraw):
-            assert go_on(site) == "rewrapped"
-
-        assert set(KeyGrant.objects.values_list("subject_id", flat=True)) == {bo}
-        assert readable(site) == {b'{"name":"bo"}'}
-
-    def test_rewraps_what_was_wrapped_before_and_stored_behind_it(self, site: Site) -> None:
-        """A grant wrapped under the old version is inserted once the pass has gone by."""
-        ada = site.person("ada")
-        begin(site)
-        go_on(site)
-        back_up(site, "key-store")
-        row = KeyGrant.objects.get(subject_id=ada)
-        old = bytes(row.wrapped)
-        done: list[str] = []
-
-        def put_back(point: str) -> None:
-            if point == "vault.rotation.batch" and not done:
-                done.append(point)
-                KeyGrant.objects.filter(id=row.id).update(wrapped=old)
-
-        with failpoints.installed(put_back):
-            state = go_on(site)
-        for _ in range(2):
-            state = go_on(site)
-
-        assert (state, versions(), done) == ("rewrapped", {2}, ["vault.rotation.batch"])
-
-    def test_overwrites_no_grant_that_was_made_anew_meanwhile(self, site: Site) -> None:
-        ada = site.person("ada")
-        begin(site)
-        go_on(site)
-        back_up(site, "key-store")
-        fresh: dict[str, bytes] = {}
-
-        def renew(point: str) -> None:
-            if point == "vault.rotation.rewrapped" and not fresh:
-                site.world.consent(ada)
-                fresh["wrapped"] = bytes(KeyGrant.objects.get().wrapped)
-
-        with failpoints.installed(renew):
-            go_on(site)
-
-        assert bytes(KeyGrant.objects.get().wrapped) == fresh["wrapped"]
-        assert readable(site) == {b'{"name":"ada"}'}
-
-    def test_passes_over_what_somebody_else_holds_and_comes_back(self, site: Site) -> None:
-        ada = site.person("ada")
-        begin(site)
-        go_on(site)
-        back_up(site, "key-store")
-        other = connection.copy()
-        try:
-            other.set_autocommit(False)
-            with other.cursor() as cursor:
-                cursor.execute("SELECT 1 FROM vault_keygrant FOR UPDATE")
-            assert go_on(site) == "rewrapping"
-            assert Rotation.objects.get().left == 1
-        finally:
-            other.rollback()
-            other.close()
-
-        assert go_on(site) == "rewrapped"
-        assert own(site, ada) == [b'{"name":"ada"}']
-
-
-class TestLostShares:
-    def test_hold_the_old_version_until_they_are_back_or_erased(self, site: Site) -> None:
-        ada = site.person("ada")
-        older = site.snapshot()
-        bo = site.person("bo")
-        newer = dict(site.world.custodian.shares)
-        begin(site)
-        go_on(site)
-        back_up(site, "key-store")
-        site.world.custodian.shares = {**older[0]}
-        losing.find(now=site.world.now, accepted_by=site.world.actor)
-
-        assert go_on(site) == "rewrapping"
-        assert (Rotation.objects.get().left, versions()) == (1, {1, 2})
-        site.world.custodian.shares = newer
-        losing.find(now=site.world.now)
-        assert go_on(site) == "rewrapped"
-
-        assert own(site, bo) == [b'{"name":"bo"}']
-        assert readable(site) == {b'{"name":"ada"}', b'{"name":"bo"}'}
-        assert KeyShare.objects.get(subject=ada).state == "live"
-
-
-class TestLostVersion:
-    """A snapshot from before the rotation is put back."""
-
-    def lose(self, site: Site, *, custody: bool = False) -> tuple[UUID, Any]:
-        ada = site.person("ada")
-        older = site.snapshot()
-        rotated(site, custody=custody)
-        newer = site.snapshot()
-        site.put_back_keys(older)
-        key_cache.cache().clear()
-        assert losing.find(now=site.world.now).versions == 1
-        return ada, newer
-
-    def test_of_a_purpose_says_lost_and_is_mended_through_custody(self, site: Site) -> None:
-        ada, _ = self.lose(site)
-        assert LostVersion.objects.get().version == 2
-        with pytest.raises(KeyLost):
-            site.readable()
-        assert own(site, ada) == [b'{"name":"ada"}']
-
-        effects.sweep(queue="default", now=site.world.now)
-
-        assert (versions(), LostVersion.objects.count()) == ({1}, 0)
-        assert readable(site) == {b'{"name":"ada"}'}
-
-    def test_stops_the_rotation_and_bars_another(self, site: Site) -> None:
-        self.lose(site)
-        Rotation.objects.update(state="done")
-
-        with pytest.raises(KeyLost):
-            begin(site)
-        Rotation.objects.update(state="rewrapped")
-        with pytest.raises(KeyLost):
-            go_on(site)
+        assert "planned, not rotated yet" in capsys.readouterr().out
         assert latest(site) == 1
 
-    def test_rotates_once_more_when_no_grant_needs_it(self, site: Site) -> None:
-        self.lose(site)
-        effects.sweep(queue="default", now=site.world.now)
-        losing.find(now=site.world.now)
-        assert Rotation.objects.get().state == "planned"
+    def test_asks_who_wants_it(self, site: Site) -> None:
+        with pytest.raises(CommandError, match="--custodian"):
+            call_command("rotate_purpose_key", "--custody")
 
-        assert go_on(site) == "rotated"
-        back_up(site, "key-store")
-        assert go_on(site) == "rewrapped"
-        assert (versions(), readable(site)) == ({2}, {b'{"name":"ada"}'})
+    def test_takes_no_one_who_is_no_key_custodian(self, site: Site) -> None:
+        with pytest.raises(CommandError, match="key-custodian"):
+            call_command(
+                "rotate_purpose_key", "--custody", "--custodian", staff_with(site, "analyst")
+            )
 
-    def test_ends_with_the_right_snapshot(self, site: Site) -> None:
-        ada, newer = self.lose(site, custody=True)
-        with pytest.raises(KeyLost):
-            own(site, ada)
+        assert not Rotation.objects.exists()
 
-        site.put_back_keys(newer)
-        assert losing.find(now=site.world.now).versions == 0
-
-        assert own(site, ada) == [b'{"name":"ada"}']
-        clear(site)
-        assert go_on(site) == "done"
-
-    def test_does_not_bring_back_what_was_withdrawn(self, site: Site) -> None:
-        ada, _ = self.lose(site)
-        site.withdraw(ada)
-
-        effects.sweep(queue="default", now=site.world.now)
-
-        assert not KeyGrant.objects.exists()
-        assert readable(site) == set()
-
-    def test_of_the_same_number_is_told_from_the_one_that_was(self, site: Site) -> None:
-        """Somebody rotates by hand after the restore: another version 2; grants of the first."""
-        self.lose(site)
-        site.world.custodian.rotate(name(site))
-
-        assert losing.find(now=site.world.now).versions == 1
-        with pytest.raises(KeyLost):
-            go_on(site)
-
-    def test_is_noted_by_a_replay_and_mended_when_the_gate_is_open(self, site: Site) -> None:
-        site.person("ada")
-        bo = site.person("bo")
-        older = site.snapshot()
-        rotated(site)
-        site.erase(bo)
-        site.put_back_keys(older)
-        key_cache.cache().clear()
-        assert site.tend() is Reason.KEY_STORE_BEHIND
-
-        replay = replaying.apply(now=site.world.now)
-        site.tend()
-        replaying.verify(now=site.world.now)
-        assert site.tend() is Reason.IN_STEP
-        effects.sweep(queue="default", now=site.world.now)
-
-        assert replay.counts["versions"] == 1
-        assert readable(site) == {b'{"name":"ada"}'}
-
-    @pytest.mark.long
-    def test_of_a_barred_backup_is_found_and_mended(self, site: Site) -> None:
-        """Against the rule: a database backup from before is put back after the minimum rose."""
+    def test_refuses_while_the_gate_is_closed(self, site: Site, custodian: str) -> None:
         ada = site.person("ada")
-        backup = site.dump()
-        rotated(site)
-        clear(site)
-        assert go_on(site) == "done"
-
-        restores.put_back(backup)
-        key_cache.cache().clear()
+        snapshot = site.snapshot()
+        site.erase(ada)
+        site.put_back_keys(snapshot)
         site.tend()
-        with pytest.raises(KeyLost):
-            site.readable()
-        assert losing.find(now=site.world.now).versions == 1
-        effects.sweep(queue="default", now=site.world.now)
 
-        assert (versions(), readable(site)) == ({2}, {b'{"name":"ada"}'})
-        assert own(site, ada) == [b'{"name":"ada"}']
+        with pytest.raises(CommandError, match="restore-replay-required"):
+            call_command("rotate_purpose_key", "--custody", "--custodian", custodian)
 
-
-class TestForgedVersion:
-    def test_is_not_called_lost(self, site: Site) -> None:
+    def test_goes_on_with_the_others_when_one_fails(self, site: Site) -> None:
         site.person("ada")
-        row = KeyGrant.objects.get()
-        KeyGrant.objects.update(wrapped=b"\xff\xff\xff\xff" + bytes(row.wrapped)[4:])
+        begin(site)
+        begin(site, custody=True)
+        Rotation.objects.filter(purpose_id=None).update(from_version=9)
 
-        assert losing.find(now=site.world.now).versions == 0
+        with pytest.raises(CommandError, match="key-lost"):
+            call_command("rotate_purpose_key")
 
-
-class TestKeys:
-    def test_of_a_lost_version_are_key_lost(self) -> None:
-        assert keys.failure(GrantFailure.VERSION_ABSENT).code == "key-lost"
+        assert set(Rotation.objects.values_list("state", flat=True)) == {"planned", "rotated"}
