@@ -1,6 +1,5 @@
 """Handlers of vault's effects: edges that read the clock and drive the machine's steps."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -10,15 +9,7 @@ from core import clock, effect_batches, failpoints
 from core.effects import Again, Claim, Done
 from vault.domain.states import ShreddingState
 from vault.errors import KeyStillAlive
-from vault.services import (
-    attesting,
-    destroying,
-    gate,
-    regranting,
-    rekey_steps,
-    shredding,
-    sweeping,
-)
+from vault.services import attesting, erasing, gate, regranting, rekey_steps, shredding
 
 _PAUSE = timedelta(seconds=5)
 _HELD = timedelta(minutes=1)
@@ -34,9 +25,9 @@ def shred(claim: Claim) -> Done | Again:
     if row.state in shredding.UNFINISHED and row.held_at and not row.released_at:
         return Again(not_before=clock.now() + _HELD, reason="held-after-restore")
     gate.require_open()
-    others = shredding.due(now=claim.now, limit=settings.LETHE_ERASER_BATCH)
-    batch = list(dict.fromkeys([erasure_id, *others]))
-    if erasure_id in _run(batch):
+    limit = erasing.GROUPS * settings.LETHE_ERASER_BATCH
+    batch = list(dict.fromkeys([erasure_id, *shredding.due(now=claim.now, limit=limit)]))
+    if erasure_id in erasing.run(erasure_ids=batch, clock=clock.now):
         raise KeyStillAlive(erasure_id=str(erasure_id))
     row = shredding.get(erasure_id=erasure_id)
     if row.state in shredding.UNFINISHED:  # a lock, or a clock that stepped back
@@ -47,19 +38,6 @@ def shred(claim: Claim) -> Done | Again:
         effect_batches.end_many(kind=claim.kind, keys=map(str, done), now=clock.now())
 
     return Done(outcome={"state": row.state}, settle=settle)
-
-
-def _run(batch: Sequence[UUID]) -> set[UUID]:
-    """Every step for the whole batch; the erasures of which a key survived its destruction."""
-    shredding.drain(erasure_ids=batch, now=clock.now())
-    failpoints.reach("vault.shred.after-drain")
-    shredding.order(erasure_ids=batch, now=clock.now())
-    failpoints.reach("vault.shred.after-order")
-    survived = destroying.destroy(erasure_ids=batch, now=clock.now())
-    failpoints.reach("vault.shred.after-destroy")
-    sweeping.sweep(erasure_ids=batch, now=clock.now())
-    failpoints.reach("vault.shred.after-sweep")
-    return survived
 
 
 def rekey(claim: Claim) -> Done | Again:

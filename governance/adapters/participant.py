@@ -26,15 +26,15 @@ class Governance:
         Consent records stay: they name the trail only, and vault cuts what the trail maps to.
         """
         of_subjects = SubjectRequest.objects.filter(
-            subject_id__in=[one.subject_id for one in erasures]
+            subject_id__any=[one.subject_id for one in erasures]
         )
-        others = of_subjects.exclude(erasure_id__in=[one.erasure_id for one in erasures])
+        others = of_subjects.exclude(erasure_id__any=[one.erasure_id for one in erasures])
         others.exclude(state__in=SubjectRequest.CLOSED).update(
             state=SubjectRequest.State.WITHDRAWN, version=F("version") + 1
         )
         of_subjects.update(subject_id=None)
         trails = [one.trail_id for one in erasures if one.trail_id is not None]
-        rows = Disclosure.objects.filter(trail_id__in=trails)
+        rows = Disclosure.objects.filter(trail_id__any=trails)
         read_by = Counter(
             lease_id for lease_id, _ in rows.values_list("lease_id", "trail_id").distinct()
         )

@@ -77,6 +77,21 @@ class Shredding(models.Model):
                 name="one_shredding_per_subject",
             )
         ]
+        indexes = [
+            models.Index(
+                fields=["fenced_at"],
+                condition=Q(
+                    state__in=[
+                        ShreddingState.FENCED,
+                        ShreddingState.DRAINED,
+                        ShreddingState.ORDERED,
+                        ShreddingState.KEYS_DESTROYED,
+                        ShreddingState.SWEPT,
+                    ]
+                ),
+                name="shredding_under_way",
+            )
+        ]
         triggers = [triggers.shred_lock(), triggers.not_back("backup-clear", "cancelled")]
 
 

@@ -17,9 +17,9 @@ from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_o
 from vault import runtime
 from vault.domain.binding import share_digest
 from vault.domain.states import Scope, ShreddingState
-from vault.models import KeyShare, Shredding, ShreddingShare
-from vault.ports import DestructionReading, ShareState
-from vault.services import keys, shredding
+from vault.models import Shredding, ShreddingShare
+from vault.ports import DestructionReading, ShareRef, ShareState
+from vault.services import shredding
 
 ATTESTER = process_actor("attester")
 _ATTESTATION: Final = {
@@ -37,13 +37,13 @@ def attest(*, erasure_ids: Sequence[UUID], now: datetime) -> set[UUID]:
     Does nothing for those that are not SWEPT. Returns the erasures of which a key is still alive:
     stop, page; all others are settled. Raises CustodianUnavailable (a node does not answer).
     """
-    rows = list(Shredding.objects.filter(erasure_id__any=erasure_ids, state=ShreddingState.SWEPT))
-    shares = _shares(rows)
-    refs = {share.kid: keys.share_ref(share) for of in shares.values() for share in of}
-    read: dict[UUID, list[DestructionReading]] = defaultdict(list)
-    for reading in runtime.custodian().read_destruction(list(refs.values())):
-        read[UUID(bytes=reading.ref.kid)].append(reading)
-    of = {row.erasure_id: [read[share.kid] for share in shares[row.erasure_id]] for row in rows}
+    swept = Shredding.objects.filter(erasure_id__any=erasure_ids, state=ShreddingState.SWEPT)
+    shares = _shares(list(swept.values_list("erasure_id", flat=True)))
+    refs = dict.fromkeys(chain(*shares.values()))
+    read: dict[bytes, list[DestructionReading]] = defaultdict(list)
+    for reading in runtime.custodian().read_destruction(list(refs)):
+        read[reading.ref.kid].append(reading)
+    of = {erasure_id: [read[ref.kid] for ref in held] for erasure_id, held in shares.items()}
     alive = {erasure_id for erasure_id, readings in of.items() if not all(map(_is_gone, readings))}
     failpoints.reach("vault.attest.read-back")
     gone = {id_: [*chain(*readings)] for id_, readings in of.items() if id_ not in alive}
@@ -52,11 +52,13 @@ def attest(*, erasure_ids: Sequence[UUID], now: datetime) -> set[UUID]:
     return alive
 
 
-def _shares(rows: Sequence[Shredding]) -> dict[UUID, list[KeyShare]]:
-    found: dict[UUID, list[KeyShare]] = defaultdict(list)
-    links = ShreddingShare.objects.filter(shredding_id__any=[row.erasure_id for row in rows])
-    for link in links.select_related("share").order_by("share_id"):
-        found[link.shredding_id].append(link.share)
+def _shares(erasure_ids: Sequence[UUID]) -> dict[UUID, list[ShareRef]]:
+    found: dict[UUID, list[ShareRef]] = {erasure_id: [] for erasure_id in erasure_ids}
+    links = ShreddingShare.objects.filter(shredding_id__any=erasure_ids).order_by("share_id")
+    for erasure_id, kid, controller_id, cluster in links.values_list(
+        "shredding_id", "share_id", "share__controller_id", "share__cluster"
+    ):
+        found[erasure_id].append(ShareRef(kid.bytes, controller_id, cluster))
     return found
 
 

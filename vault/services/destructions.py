@@ -49,7 +49,7 @@ def intend(rows: Sequence[Shredding], *, now: datetime) -> None:
 
 def _kids(rows: Iterable[Shredding]) -> dict[UUID, list[str]]:
     found: dict[UUID, list[str]] = defaultdict(list)
-    shares = ShreddingShare.objects.filter(shredding__in=[row.erasure_id for row in rows])
+    shares = ShreddingShare.objects.filter(shredding_id__any=[row.erasure_id for row in rows])
     for erasure_id, kid in shares.order_by("share_id").values_list("shredding_id", "share_id"):
         found[erasure_id].append(kid.hex)
     return found
@@ -58,7 +58,7 @@ def _kids(rows: Iterable[Shredding]) -> dict[UUID, list[str]]:
 def _tags(rows: Iterable[Shredding]) -> dict[UUID, list[dict[str, str]]]:
     found: dict[UUID, list[dict[str, str]]] = defaultdict(list)
     whole = [row.subject_id for row in rows if row.subject_id and row.scope == Scope.SUBJECT]
-    tags = LookupTag.objects.filter(subject__in=whole)
+    tags = LookupTag.objects.filter(subject_id__any=whole)
     for tag in tags.order_by("kind", "suppression"):
         found[tag.subject_id].append(
             {

@@ -206,7 +206,7 @@ def _note_destruction(body: Mapping[str, list[dict[str, str]]], receipt: Journal
         journal_id=receipt.journal_id, ordinal=receipt.ordinal, sequence=receipt.sequence
     )
     erasures = [UUID(item["erasure_id"]) for item in body["items"]]
-    Shredding.objects.filter(erasure_id__in=erasures).update(journal=noted(receipt))
+    Shredding.objects.filter(erasure_id__any=erasures).update(journal=noted(receipt))
 
 
 def noted(receipt: JournalReceipt) -> dict[str, str | int]:

@@ -26,6 +26,8 @@ UNFINISHED = (
     ShreddingState.ORDERED,
     ShreddingState.KEYS_DESTROYED,
 )
+#: The columns of a row that the steps look at.
+_STEPPED = ("erasure_id", "controller_id", "subject_id", "scope", "group", "state", "drain_until")
 #: Not stopped by a restore, or released since.
 RUNNABLE = Q(held_at=None) | Q(released_at__isnull=False)
 
@@ -57,21 +59,27 @@ def move(
     """Write a step's marker on each; the last thing the step does."""
     if not rows:
         return
+    require_moves(rows, state)
     stamp = f"{state.name.lower()}_at"
-    for row in rows:
-        require_shredding_move(row.state, state)
-        row.state = state
-        setattr(row, stamp, now)
     moved = Shredding.objects.filter(erasure_id__any=[row.erasure_id for row in rows])
     moved.update(**{"state": state, stamp: now})
+    for row in rows:
+        row.state = state
+        setattr(row, stamp, now)
     note(state.name.lower(), rows, now=now, actor=actor, details=details)
+
+
+def require_moves(rows: Sequence[Shredding], state: ShreddingState) -> None:
+    """Raise IllegalMove unless each of `rows` may move to `state`."""
+    for old in {row.state for row in rows}:
+        require_shredding_move(old, state)
 
 
 @requires_unit_of_work
 def locked(erasure_ids: Sequence[UUID], state: ShreddingState) -> list[Shredding]:
     """The shreddings under their own locks; those past `state`, or held, are left out."""
     rows = Shredding.objects.select_for_update().filter(RUNNABLE, erasure_id__any=erasure_ids)
-    return list(rows.filter(state=state).order_by("erasure_id"))
+    return list(rows.filter(state=state).order_by("erasure_id").only(*_STEPPED))
 
 
 def due(*, now: datetime, limit: int) -> list[UUID]:
@@ -117,10 +125,13 @@ def order(*, erasure_ids: Sequence[UUID], now: datetime) -> None:
     Those that a lock forbids stay where they are.
     """
     with unit_of_work():
-        of_batch = Shredding.objects.filter(erasure_id__any=erasure_ids, state="drained")
-        subject_ids = [row.subject_id for row in of_batch if row.subject_id is not None]
+        of_batch = Shredding.objects.filter(
+            erasure_id__any=erasure_ids, state=ShreddingState.DRAINED, subject__isnull=False
+        )
+        subject_ids = list(of_batch.values_list("subject_id", flat=True))
         serialize(subject_ids)
-        list(Subject.objects.select_for_update().filter(id__any=subject_ids).order_by("id"))
+        subjects = Subject.objects.select_for_update().filter(id__any=subject_ids)
+        list(subjects.order_by("id").values_list("id", flat=True))
         blocked = locks.blocked(erasure_ids=erasure_ids)
         rows = locked(erasure_ids, ShreddingState.DRAINED)
         free = [row for row in rows if row.subject_id is not None and row.erasure_id not in blocked]
@@ -143,6 +154,7 @@ __all__ = [
     "move",
     "note",
     "order",
+    "require_moves",
     "serialize",
     "to_verify",
     "verified",

@@ -65,9 +65,11 @@ WHERE NOT EXISTS (
   SELECT 1 FROM vault_suppressiontag s
   WHERE s.controller_id = t.controller_id AND s.kind = t.kind AND s.tag = t.suppression
     AND s.source_id = t.source_id AND s.erasure_id = e.erasure_id)"""
-_COUNT: Final = """
-UPDATE vault_shredding d SET counts = c.counts
-FROM unnest(%s::uuid[], %s::jsonb[]) AS c (erasure_id, counts) WHERE d.erasure_id = c.erasure_id"""
+_SWEPT: Final = """
+UPDATE vault_shredding d SET state = 'swept', swept_at = %s, counts = c.counts,
+  subject_id = CASE WHEN d.scope = 'subject' THEN NULL ELSE d.subject_id END
+FROM unnest(%s::uuid[], %s::jsonb[]) AS c (erasure_id, counts)
+WHERE d.erasure_id = c.erasure_id"""
 
 
 @no_open_transaction
@@ -87,15 +89,14 @@ def sweep(*, erasure_ids: Sequence[UUID], now: datetime) -> None:
         counts = _delete(subject_ids)
         for participant in runtime.participants():
             participant.swept(erasures=swept)
-        _cut(subject_ids)
         of = of_groups | {one.erasure_id: counts[one.subject_id] for one in swept}
-        _keep_counts(of)
         effect_batches.enqueue_many(
             kind="vault.attest",
             items=((str(row.erasure_id), {"erasure_id": str(row.erasure_id)}) for row in rows),
             now=now,
         )
-        shredding.move(rows, ShreddingState.SWEPT, now=now, details=of)
+        _mark(rows, of, now=now)
+        _cut(subject_ids)
         failpoints.reach("vault.sweep.before-commit")
 
 
@@ -124,7 +125,8 @@ def _cut(subject_ids: Sequence[UUID]) -> None:
     ShredLock.objects.filter(scope=ShredLock.Scope.SUBJECT, scope_id__any=subject_ids).delete()
     statements.run(_CUT_SHARES, [subject_ids])
     statements.run(_CUT_SUBJECTS, [subject_ids])
-    Subject.objects.filter(id__any=never_were).delete()
+    if never_were:
+        Subject.objects.filter(id__any=never_were).delete()
 
 
 @requires_unit_of_work
@@ -150,7 +152,12 @@ def _delete(subject_ids: Sequence[UUID]) -> dict[UUID, dict[str, int]]:
 
 
 @requires_unit_of_work
-def _keep_counts(counts: Mapping[UUID, Mapping[str, int]]) -> None:
-    """On the erasures' rows, for attestation and certificate."""
-    texts = [orjson.dumps(of).decode() for of in counts.values()]
-    statements.run(_COUNT, [list(counts), texts])
+def _mark(
+    rows: Sequence[Shredding], counts: Mapping[UUID, Mapping[str, int]], *, now: datetime
+) -> None:
+    """SWEPT, with what was deleted, for attestation and certificate; the person is cut off."""
+    shredding.require_moves(rows, ShreddingState.SWEPT)
+    erasure_ids = [row.erasure_id for row in rows]
+    texts = [orjson.dumps(counts.get(id_, {})).decode() for id_ in erasure_ids]
+    statements.run(_SWEPT, [now, erasure_ids, texts])
+    shredding.note("swept", rows, now=now, details=counts)

@@ -1,16 +1,26 @@
 """Many erasures at once: fenced, verified and refused each for itself."""
 
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from pytest_django.fixtures import Settings
 
-from core import effects
+from core import effects, failpoints
 from core.models import Effect, EffectState
 from core.unit_of_work import unit_of_work
+from tests.fakes.points import ERASER, Killed
 from tests.fakes.world import World
 from vault.errors import ShredBlocked, SubjectErased, SubjectNotFound
-from vault.models import DestructionAttestation, KeyShare, Shredding, ShredLock, Subject
-from vault.services import fencing, locks
+from vault.models import (
+    Destruction,
+    DestructionAttestation,
+    KeyShare,
+    Shredding,
+    ShredLock,
+    Subject,
+)
+from vault.services import erasing, fencing, locks
 from vault.services.fencing import Fence
 
 
@@ -87,6 +97,58 @@ class TestFenceMany:
         assert isinstance(answers[0], ShredBlocked)
         assert answers[0].context["ground"] == "litigation"
         assert Subject.objects.get(id=held).state == "live"
+
+
+class TestRun:
+    """With groups of two erasures, of which one is destroyed while others are written down."""
+
+    @pytest.fixture(autouse=True)
+    def small_groups(self, settings: Settings) -> None:
+        settings.LETHE_ERASER_BATCH = 2
+
+    def test_sweeps_group_after_group(self, world: World) -> None:
+        begin(world, people(world, 5))
+
+        assert set(Shredding.objects.values_list("state", flat=True)) == {"swept"}
+        assert Destruction.objects.filter(settled_at=None).count() == 0
+        assert world.custodian.marker is not None
+        assert world.custodian.marker.ordinal == Destruction.objects.count() == 3
+        shredded = Effect.objects.filter(kind="vault.shred")
+        assert set(shredded.values_list("state", flat=True)) == {EffectState.DONE}
+        assert list(shredded.order_by("id").values_list("attempts", flat=True)) == [1, 0, 0, 0, 0]
+
+    @pytest.mark.parametrize("point", ERASER)
+    def test_goes_on_after_a_crash_in_any_group(self, world: World, point: str) -> None:
+        reached = 0
+
+        def kill(here: str) -> None:
+            nonlocal reached
+            reached += here == point
+            if here == point and reached == 2:
+                raise Killed
+
+        with failpoints.installed(kill), pytest.raises(Killed):
+            begin(world, people(world, 5))
+        world.later(minutes=20)
+        for queue in ("shred", "attest"):
+            effects.sweep(queue=queue, now=world.now)
+
+        assert set(Shredding.objects.values_list("state", flat=True)) == {"verified"}
+        assert not any(world.custodian.shares.values())
+        assert DestructionAttestation.objects.count() == 5
+
+    def test_begins_no_group_that_its_lease_leaves_no_time_for(self, world: World) -> None:
+        fence(world, people(world, 5))
+        erasure_ids = list(Shredding.objects.values_list("erasure_id", flat=True))
+        world.later(minutes=10)
+        times = iter(range(0, 10_000, 10))
+
+        erasing.run(
+            erasure_ids=erasure_ids, clock=lambda: world.now + timedelta(seconds=next(times))
+        )
+
+        states = list(Shredding.objects.order_by("-state").values_list("state", flat=True))
+        assert states == ["swept", "swept", "fenced", "fenced", "fenced"]
 
 
 class TestAttest:
