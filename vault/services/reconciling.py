@@ -23,7 +23,10 @@ logger = get_logger(__name__)
 
 @dataclass(slots=True)
 class Report:
-    """Kids (hex) by what is wrong with them; `checked` counts the rows looked at."""
+    """Kids (hex) by what is wrong with them; `checked` counts the rows looked at.
+
+    `lost` are known as LOST and still missing: said, and no news.
+    """
 
     checked: int = 0
     without_row: list[str] = field(default_factory=list)
@@ -32,6 +35,8 @@ class Report:
     absent_but_live: list[str] = field(default_factory=list)
     live_but_destroyed: list[str] = field(default_factory=list)
     never_used: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    lost_but_live: list[str] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
@@ -42,6 +47,7 @@ class Report:
             or self.destroyed_but_live
             or self.absent_but_live
             or self.live_but_destroyed
+            or self.lost_but_live
         )
 
 
@@ -93,6 +99,8 @@ def _wrong(report: Report, state: str, store: set[StoreState]) -> list[str] | No
         if StoreState.DESTROYED in store:
             return report.live_but_destroyed
         return report.live_but_absent if StoreState.ABSENT in store else None
+    if state == ShareState.LOST:
+        return report.lost_but_live if StoreState.LIVE in store else report.lost
     if state == ShareState.PLANNED and StoreState.LIVE in store:
         return report.never_used
     return None

@@ -40,6 +40,27 @@ def counted(labels: Mapping[str, str]) -> float:
     return REGISTRY.get_sample_value("lethe_integrity_violations_total", dict(labels)) or 0
 
 
+class TestLost:
+    def test_is_said_and_is_no_news(self, world: World) -> None:
+        world.subject("ada")
+        KeyShare.objects.update(state="lost", lost_at=world.now)
+        world.custodian.shares.clear()
+
+        report = reconciling.compare(controller_id=world.controller_id)
+
+        assert report.is_clean
+        assert len(report.lost) == 1
+
+    def test_is_news_once_it_is_there_again(self, world: World) -> None:
+        world.subject("ada")
+        KeyShare.objects.update(state="lost", lost_at=world.now)
+
+        report = reconciling.compare(controller_id=world.controller_id)
+
+        assert not report.is_clean
+        assert len(report.lost_but_live) == 1
+
+
 class TestCompare:
     def test_is_clean_for_living_and_fenced_subjects(self, world: World) -> None:
         subject = world.subject("ada")
