@@ -199,16 +199,18 @@ LETHE_EFFECTS = {
     "vault.regrant": ("vault.effects.regrant", "default"),
     "governance.expire-group": ("governance.effects.expire_group", "default"),
     "governance.certify": ("governance.effects.certify", "attest"),
+    "governance.certify-final": ("governance.effects.certify_final", "attest"),
     "governance.activate-purpose": ("governance.effects.activate_purpose", "default"),
     "governance.activate-consents": ("governance.effects.activate_consents", "default"),
 }
 #: Queue -> functions that its worker calls every LETHE_GATE_EVERY seconds with `now`.
 LETHE_TENDERS = {"shred": ["vault.services.gatekeeper.tend"]}
-#: Called hourly with `now`; each deletes what is past its time and says how many rows.
+#: Called hourly with `now`; each ends what is past its time and says how many rows it was.
 LETHE_PURGES = [
     "core.idempotency.purge",
     "governance.services.suppressions.expire",
     "vault.services.abandoned.purge",
+    "governance.services.final_certificates.clear",
 ]
 LETHE_DOCTOR_CHECKS = ["vault.adapters.checks.findings"]
 #: Name -> function whose answer /readyz shows beside the checks.

@@ -1,5 +1,6 @@
 """Handlers of governance's effects: edges that read the clock and call one service."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from core import clock
@@ -10,12 +11,25 @@ from core.unit_of_work import requires_unit_of_work
 from governance.models import PurposeVersion
 from governance.services import certificates, consent, purposes, rekeys
 
+#: How long a final certificate waits for the interim one that it names.
+_INTERIM_PAUSE = timedelta(minutes=5)
+
 
 def certify(claim: Claim) -> Done:
     """Issue the interim certificate of a verified erasure; on queue `attest`."""
     certificate = certificates.issue(
         erasure_id=UUID(str(claim.payload["erasure_id"])), now=clock.now()
     )
+    return Done(outcome={"certificate": str(certificate.id)})
+
+
+def certify_final(claim: Claim) -> Done | Again:
+    """Issue the final certificate of an erasure that is clear of backups; on queue `attest`."""
+    erasure_id = UUID(str(claim.payload["erasure_id"]))
+    try:
+        certificate = certificates.issue_final(erasure_id=erasure_id, now=clock.now())
+    except certificates.NotCleared:  # the interim one is still to come
+        return Again(not_before=clock.now() + _INTERIM_PAUSE, reason="no-interim-certificate")
     return Done(outcome={"certificate": str(certificate.id)})
 
 

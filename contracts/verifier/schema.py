@@ -137,6 +137,7 @@ _EXPIRY = _members(
         },
         "expires_at": _INSTANT,
         "evidence": {"enum": ["read-from-store", "signed-by-operator"]},
+        "statement": _HEX32,
     }
 )
 _IRRECOVERABLE = {

@@ -26,6 +26,10 @@ PENDING = (
     "That no backup can bring the keys back: that date is not established, so this certificate "
     "is interim."
 )
+BY_WORD = (
+    "That the copies which rest on an operator's word ended when it says: they could not be read."
+)
+ENDED = "That there was no copy of the stores besides those in the inventory of backups."
 ABSENT = "That the key shares read as absent were destroyed: the key store merely lacks them."
 LOST = (
     "That the key shares called lost were destroyed: the key store had lost them before, and a "
@@ -46,6 +50,11 @@ def not_proven(report: Report) -> list[str]:
     said.append(THREE_PERSONS if predicate["scope"]["kind"] == "subject" else KEPT_DATA)
     if predicate["irrecoverable_from"]["state"] == "pending":
         said.append(PENDING)
+    else:
+        said.append(ENDED)
+        inventory = predicate["irrecoverable_from"]["inventory"]
+        if any(line["evidence"] == "signed-by-operator" for line in inventory):
+            said.append(BY_WORD)
     if any(share["state"] == "absent" for share in predicate["shares"]):
         said.append(ABSENT)
     if any(share["state"] == "lost" for share in predicate["shares"]):
@@ -128,6 +137,7 @@ def _statement_lines(predicate: Any) -> list[str]:
         "  inaccessible since  %(destroyed_at)s" % predicate,
         "  verified            %(verified_at)s" % predicate,
         "  irrecoverable from  " + _end(predicate["irrecoverable_from"]),
+        *_inventory_lines(predicate["irrecoverable_from"]),
         "  key shares: %d destroyed, %d absent, %d lost before; nodes of the key store read: "
         "%d of %d" % (*counted, read, len(predicate["nodes"])),
         "  deleted: %(records)d records, %(grants)d grants, %(tags)d lookup tags, "
@@ -153,6 +163,14 @@ def _scope_lines(scope: Any) -> list[str]:
     if scope["kind"] == "items":
         lines.append("  removed: %(records)d records in %(versions)d versions" % scope)
     return lines
+
+
+def _inventory_lines(end: Any) -> list[str]:
+    known = {"read-from-store": "read from the store", "signed-by-operator": "an operator's word"}
+    return [
+        "    %s gone at %s (%s)" % (line["kind"], line["expires_at"], known[line["evidence"]])
+        for line in end.get("inventory", [])
+    ]
 
 
 def _listed(scope: Any) -> str:

@@ -15,14 +15,15 @@ from core.api.views import Acted
 from core.ids import PublicId
 from governance.api import access
 from governance.api.base import View, shown
+from governance.api.requests import with_certificates
 from governance.api.serializers.rekeys import (
     ExpiryCreateSerializer,
     ExpirySerializer,
     RekeyCreateSerializer,
     RekeySerializer,
 )
-from governance.api.serializers.requests import CertificateSerializer, CertificatesSerializer
-from governance.services import certificates, erasure, rekeys
+from governance.api.serializers.requests import CertificatesSerializer
+from governance.services import erasure, rekeys
 from vault.models import Rekey as RekeyRow
 from vault.models import Shredding
 
@@ -128,7 +129,7 @@ class RekeyCertificates(View):
         """The certificates of the old key's destruction; none until it was verified."""
         rekey_id = self.path_id(PublicId.REKEY, "rekey_id")
         row = rekeys.get_rekey(controller_id=self.controller_id, rekey_id=rekey_id)
-        return _certificates(self, row.erasure_id)
+        return with_certificates(self, row.erasure_id)
 
 
 class ExpiryView(View):
@@ -194,17 +195,4 @@ class ExpiryCertificates(ExpiryView):
     @extend_schema(operation_id="list_expiry_certificates", responses={200: CertificatesSerializer})
     def get(self, _request: Request, **_path: str) -> Response:
         """The certificates of the expiry; none until it was verified."""
-        return _certificates(self, self.found().erasure_id)
-
-
-def _certificates(view: View, erasure_id: Any) -> Response:
-    rows = certificates.of_erasure(controller_id=view.controller_id, erasure_id=erasure_id)
-    fields = ("id", "kind", "issued_at")
-    items = [
-        shown(
-            CertificateSerializer,
-            {name: getattr(row, name) for name in fields} | {"file": certificates.file(row)},
-        )
-        for row in rows
-    ]
-    return Response({"items": items})
+        return with_certificates(self, self.found().erasure_id)

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core import idempotency, ids
+from core import clock, idempotency, ids
 from core.api.views import Acted, etag
 from core.errors import ServiceError
 from core.ids import PublicId
@@ -16,7 +16,6 @@ from governance.api import access
 from governance.api.base import View, shown
 from governance.api.schema import AFTER, PAGE_LIMIT
 from governance.api.serializers.requests import (
-    CertificateSerializer,
     CertificatesSerializer,
     DraftSerializer,
     RequestCreateSerializer,
@@ -25,7 +24,7 @@ from governance.api.serializers.requests import (
 )
 from governance.domain.law import Channel, ErasureGround
 from governance.models import SubjectRequest
-from governance.services import certificates, erasure, intake, requests
+from governance.services import certificates, erasure, final_certificates, intake, requests
 
 _ROUTE = "requests"
 _READERS = access.allow("requests:write", roles=(*access.READERS, access.CUSTODIAN))
@@ -204,23 +203,23 @@ class Certificates(RequestView):
 
     @extend_schema(operation_id="list_certificates", responses={200: CertificatesSerializer})
     def get(self, _request: Request, **_path: str) -> Response:
-        """The certificates of the request's erasure; none until it was verified."""
-        rows = certificates.of_erasure(
-            controller_id=self.controller_id, erasure_id=self.found().erasure_id
-        )
-        items = [
-            shown(
-                CertificateSerializer,
-                {
-                    "id": row.id,
-                    "kind": row.kind,
-                    "issued_at": row.issued_at,
-                    "file": certificates.file(row),
-                },
-            )
-            for row in rows
-        ]
-        return Response({"items": items})
+        """The certificates of the request's erasure; none until it was verified.
+
+        `irrecoverable_from` says when the final one comes, or why nobody knows.
+        """
+        return with_certificates(self, self.found().erasure_id)
+
+
+def with_certificates(view: View, erasure_id: UUID) -> Response:
+    """The certificates of an erasure, and what the final one waits for."""
+    rows = certificates.of_erasure(controller_id=view.controller_id, erasure_id=erasure_id)
+    fields = ("id", "kind", "issued_at")
+    items = [
+        {name: getattr(row, name) for name in fields} | {"file": certificates.file(row)}
+        for row in rows
+    ]
+    outlook = final_certificates.outlook(erasure_id=erasure_id, now=clock.now())
+    return Response(shown(CertificatesSerializer, {"items": items, "irrecoverable_from": outlook}))
 
 
 def with_etag(response: Response) -> Response:

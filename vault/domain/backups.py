@@ -65,6 +65,8 @@ class Doubt(StrEnum):
     OVERDUE = "backup-overdue"
     EXISTS = "backups-exist"
     TOO_OLD = "backup-inventory-too-old"
+    DUE = "backup-clearing-due"
+    CONTRADICTED = "backup-contradicts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

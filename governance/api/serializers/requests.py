@@ -56,6 +56,7 @@ class ErasureProgressSerializer(serializers.Serializer[Any]):
     keys_destroyed_at = serializers.DateTimeField(allow_null=True)
     swept_at = serializers.DateTimeField(allow_null=True)
     verified_at = serializers.DateTimeField(allow_null=True)
+    backup_clear_at = serializers.DateTimeField(allow_null=True)
 
 
 class DecisionSerializer(serializers.Serializer[Any]):
@@ -90,10 +91,28 @@ class RequestsSerializer(serializers.Serializer[Any]):
 
 class CertificateSerializer(serializers.Serializer[Any]):
     id = PublicIdField(PublicId.CERTIFICATE)
-    kind = serializers.CharField(help_text="`interim`, later `final`.")
+    kind = serializers.CharField(
+        help_text="`interim`; `final` too, once no backup can hold the keys."
+    )
     issued_at = serializers.DateTimeField()
     file = DocumentField(help_text="The certificate to hand out; check it with the verifier.")
 
 
+class IrrecoverableSerializer(serializers.Serializer[Any]):
+    """From when nothing can be recovered, as the inventory of backups tells it now."""
+
+    state = serializers.ChoiceField(
+        ["pending", "established", "contradicted"],
+        help_text="`contradicted`: a copy turned up that may hold what was certified as gone.",
+    )
+    at = serializers.DateTimeField(
+        allow_null=True, help_text="While pending, when the last copy known is to end."
+    )
+    reason = serializers.CharField(allow_null=True, help_text="What it waits for, as a code.")
+
+
 class CertificatesSerializer(serializers.Serializer[Any]):
     items = CertificateSerializer(many=True)
+    irrecoverable_from = IrrecoverableSerializer(
+        allow_null=True, help_text="Null until the destruction was verified."
+    )

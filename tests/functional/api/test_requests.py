@@ -208,6 +208,9 @@ class TestErasure:
         assert [line.get("alias") in aliases for line in study.read(lease)] == [True, False]
         assert (shown["state"], shown["subject_id"]) == ("certified", None)
         assert [item["kind"] for item in certificates["items"]] == ["interim"]
+        assert certificates["irrecoverable_from"] == {
+            "state": "pending", "at": None, "reason": "backup-inventory-missing",
+        }  # fmt: skip
         assert [item["reason"] for item in removed] == ["erased"]
 
     def test_suppresses_references_until_the_source_acknowledges(

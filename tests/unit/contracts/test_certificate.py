@@ -34,6 +34,7 @@ def _final() -> dict[str, Any]:
         "kind": "database-backup",
         "expires_at": "2026-04-01T00:00:00.000000Z",
         "evidence": "read-from-store",
+        "statement": "ef" * 32,
     }
     return {
         **maker.predicate(),
