@@ -216,7 +216,12 @@ LETHE_DOCTOR_CHECKS = ["vault.adapters.checks.findings"]
 #: Name -> function whose answer /readyz shows beside the checks.
 LETHE_READY_DETAILS = {"gate": "vault.adapters.checks.gate_details"}
 #: Called before /metrics answers, to measure what only the database knows.
-LETHE_METRIC_PROBES = ["vault.adapters.checks.measure_gate"]
+LETHE_METRIC_PROBES = [
+    "core.measures.measure_effects",
+    "vault.adapters.measures.measure_gate",
+    "vault.adapters.measures.measure_journal",
+    "vault.adapters.measures.measure_erasures",
+]
 LETHE_READY_CHECKS = ["vault.adapters.checks.ready"]
 LETHE_EFFECT_LEASE = timedelta(seconds=env.number("LETHE_EFFECT_LEASE", 60))
 LETHE_EFFECT_ATTEMPTS = int(env.number("LETHE_EFFECT_ATTEMPTS", 12))

@@ -5,7 +5,7 @@ has no login of its own: publish it to the monitoring network only.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from django.conf import settings
@@ -37,6 +37,22 @@ _GATE_REASON = Gauge(
     ["reason"],
     multiprocess_mode="mostrecent",
 )
+_WAITING = Gauge(
+    "lethe_effects_waiting",
+    "Effects that wait for an operator",
+    ["kind"],
+    multiprocess_mode="mostrecent",
+)
+_UNJOURNALED, _UNJOURNALED_SECONDS, _UNVERIFIED, _UNVERIFIED_SECONDS, _LOST = (
+    Gauge(name, text, multiprocess_mode="mostrecent")
+    for name, text in (
+        ("lethe_unjournaled_acts", "Acts that are announced to the journal and not in it"),
+        ("lethe_unjournaled_seconds", "How long the oldest of them has waited"),
+        ("lethe_erasures_unverified", "Erasures that were fenced and are not verified"),
+        ("lethe_erasures_unverified_seconds", "How long ago the oldest of them was fenced"),
+        ("lethe_key_shares_lost", "Key shares that the key store lacks though nobody erased them"),
+    )
+)
 _INTEGRITY = Counter("lethe_integrity_violations", "What must not be, and was", ["code"])
 
 
@@ -66,6 +82,29 @@ def gate_measured(*, is_open: bool, reason: str, reasons: Iterable[str]) -> None
     _GATE.set(int(is_open))
     for one in reasons:
         _GATE_REASON.labels(one).set(int(one == reason))
+
+
+def effects_waiting(counts: Mapping[str, int]) -> None:
+    """Say how many effects of each kind wait for an operator; alert when any does."""
+    for kind in {*counts, *settings.LETHE_EFFECTS}:
+        _WAITING.labels(kind).set(counts.get(kind, 0))
+
+
+def acts_unjournaled(*, count: int, seconds: float) -> None:
+    """Say what the journal does not know yet; alert when the oldest is minutes old."""
+    _UNJOURNALED.set(count)
+    _UNJOURNALED_SECONDS.set(seconds)
+
+
+def erasures_measured(*, unverified: int, seconds: float) -> None:
+    """Say what the eraser and the attester still owe; alert when the oldest is hours old."""
+    _UNVERIFIED.set(unverified)
+    _UNVERIFIED_SECONDS.set(seconds)
+
+
+def keys_lost(count: int) -> None:
+    """Say how many key shares are LOST; alert when any is."""
+    _LOST.set(count)
 
 
 def integrity_violated(*, code: str) -> None:

@@ -2,13 +2,11 @@
 
 from django.conf import settings
 
-from core import metrics
 from core.canonical import instant
 from core.doctor import Finding
 from core.errors import ServiceError
 from vault import runtime
 from vault.adapters import journal_reader
-from vault.domain.gate import Reason
 from vault.models import PurposeKey
 from vault.services import gate
 
@@ -29,16 +27,6 @@ def gate_details() -> dict[str, object]:
         "trouble": state.trouble,
         "since": state.since and instant(state.since),
     }
-
-
-def measure_gate() -> None:
-    """Bring the gate into the figures of this process."""
-    state = gate.state()
-    metrics.gate_measured(
-        is_open=state.is_open,
-        reason=state.reason.value,
-        reasons=[reason.value for reason in Reason],
-    )
 
 
 def ready() -> list[Finding]:
