@@ -201,6 +201,7 @@ LETHE_EFFECTS = {
     "governance.certify": ("governance.effects.certify", "attest"),
     "governance.certify-final": ("governance.effects.certify_final", "attest"),
     "governance.activate-purpose": ("governance.effects.activate_purpose", "default"),
+    "governance.ground-again": ("governance.effects.ground_again", "default"),
     "governance.activate-consents": ("governance.effects.activate_consents", "default"),
 }
 #: Queue -> functions that its worker calls every LETHE_GATE_EVERY seconds with `now`.

@@ -10,9 +10,12 @@ from core.effects import Again, Claim, Done
 from core.unit_of_work import requires_unit_of_work
 from governance.models import PurposeVersion
 from governance.services import certificates, consent, purposes, rekeys
+from vault.errors import KeyLost
 
 #: How long a final certificate waits for the interim one that it names.
 _INTERIM_PAUSE = timedelta(minutes=5)
+#: How long until grants are tried again that a lost key hinders.
+_LOST_PAUSE = timedelta(hours=1)
 
 
 def certify(claim: Claim) -> Done:
@@ -67,8 +70,26 @@ def expire_group(claim: Claim) -> Done | Again:
     return Done()
 
 
-def activate_consents(claim: Claim) -> Done:
+def activate_consents(claim: Claim) -> Done | Again:
     """Make the grants of consents whose own call could not reach the key store."""
-    first, last = (UUID(str(claim.payload[name])) for name in ("first", "last"))
-    consent.finish(first=first, last=last, now=clock.now())
+    first, last = _range(claim)
+    try:
+        consent.finish(first=first, last=last, now=clock.now())
+    except KeyLost:  # all others have their grants; the right snapshot may come
+        return Again(not_before=clock.now() + _LOST_PAUSE, reason="key-lost")
     return Done()
+
+
+def ground_again(claim: Claim) -> Done | Again:
+    """Make the grants that a lost key hindered when a purpose was activated."""
+    version_id = UUID(str(claim.payload["version_id"]))
+    first, last = _range(claim)
+    try:
+        purposes.ground_again(version_id=version_id, first=first, last=last, now=clock.now())
+    except KeyLost:
+        return Again(not_before=clock.now() + _LOST_PAUSE, reason="key-lost")
+    return Done()
+
+
+def _range(claim: Claim) -> tuple[UUID, UUID]:
+    return UUID(str(claim.payload["first"])), UUID(str(claim.payload["last"]))

@@ -1,9 +1,8 @@
 """The registry of purposes: versioned, one lawful basis each, and what each version may read."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, connection
@@ -26,6 +25,9 @@ from vault.services.grants import CategoryRef, Ground, Opening, Withdrawal
 ALL_FIELDS = "*"
 BATCH = 500
 _ACTIVATE = "governance.activate-purpose"
+_AGAIN = "governance.ground-again"
+#: How long until grants are tried again that a lost key hindered.
+_PAUSE = timedelta(hours=1)
 #: Words that the key store and the product use themselves.
 _RESERVED = ("custody", "lethe", "lookup", "suppression")
 
@@ -361,7 +363,38 @@ def ground_new_subjects(*, controller_id: UUID, subject_ids: Sequence[UUID], now
         _ground(in_force(purpose), list(subject_ids), now=now)
 
 
+@no_open_transaction
+def ground_again(*, version_id: UUID, first: UUID, last: UUID, now: datetime) -> None:
+    """Make the grants of subjects between these ids that a lost key hindered.
+
+    Raises KeyLost while one still does, CustodianUnavailable.
+    """
+    version = PurposeVersion.objects.select_related("purpose").get(id=version_id)
+    if version.purpose.current_id == version.id:
+        rows = Subject.objects.filter(
+            controller_id=version.purpose.controller_id, state=SubjectState.LIVE,
+            id__range=(first, last), trail_id__isnull=False, evidence_public__isnull=False,
+        )  # fmt: skip
+        _open_and_issue(version, list(rows.values_list("id", flat=True)), now=now)
+
+
 def _ground(version: PurposeVersion, subjects: Sequence[UUID], *, now: datetime) -> None:
+    """As `_open_and_issue`; those whose key is lost are tried again later."""
+    try:
+        _open_and_issue(version, subjects, now=now)
+    except KeyLost:
+        named = {"first": str(min(subjects)), "last": str(max(subjects))}
+        with unit_of_work():
+            effects.enqueue(
+                kind=_AGAIN,
+                key=f"{version.id}:{named['first']}:{now.isoformat()}",
+                payload={"version_id": str(version.id), **named},
+                now=now,
+                not_before=now + _PAUSE,
+            )
+
+
+def _open_and_issue(version: PurposeVersion, subjects: Sequence[UUID], *, now: datetime) -> None:
     """Open the version itself as ground for each subject, then make the grants."""
     openings = [
         Opening(subject_id, version.purpose_id, version.id, now) for subject_id in set(subjects)
@@ -371,8 +404,7 @@ def _ground(version: PurposeVersion, subjects: Sequence[UUID], *, now: datetime)
             return
         opened = grants.open_grounds(openings=openings, now=now)
     grounds = [ground for ground in opened if isinstance(ground, Ground)]
-    with suppress(KeyLost):  # all others have their grants; leases count those as lost
-        grants.issue(grounds=grounds, categories=category_refs(version), now=now)
+    grants.issue(grounds=grounds, categories=category_refs(version), now=now)
 
 
 def category_refs(version: PurposeVersion) -> list[CategoryRef]:

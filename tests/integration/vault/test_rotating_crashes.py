@@ -154,6 +154,24 @@ class TestConcurrency:
         assert bytes(KeyGrant.objects.get().wrapped) == fresh["wrapped"]
         assert readable(site) == {b'{"name":"ada"}'}
 
+    def test_overwrites_no_wrap_that_another_run_put_in_place_meanwhile(self, site: Site) -> None:
+        site.person("ada")
+        begin(site)
+        go_on(site)
+        back_up(site, "key-store")
+        other: list[bytes] = []
+
+        def rewrap_too(point: str) -> None:
+            if point == "vault.rotation.rewrapped" and not other:
+                held = rewrapping.next_batch(Rotation.objects.get())
+                other.extend(fresh.new for fresh in rewrapping.rewrap(held))
+                KeyGrant.objects.update(wrapped=other[0])
+
+        with failpoints.installed(rewrap_too):
+            go_on(site)
+
+        assert [bytes(row.wrapped) for row in KeyGrant.objects.all()] == other
+
     def test_passes_over_what_somebody_else_holds_and_comes_back(self, site: Site) -> None:
         ada = site.person("ada")
         begin(site)
