@@ -1,5 +1,6 @@
 """A real PostgreSQL, put back by the scripts from a base backup and WAL to before an erasure."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,12 +17,12 @@ from governance.adapters.participant import participant
 from tests.fakes.site import Site
 from tests.fakes.world import world as make_world
 from tests.servers import own_postgres
-from tests.servers.backup_jobs import Jobs
+from tests.servers.backup_jobs import ROOT, Jobs
 from tests.servers.own_postgres import OwnPostgres
 from vault.domain.gate import Reason
 from vault.errors import RestoreReplayRequired, SubjectErased
 from vault.models import Shredding, Subject
-from vault.services import backups, reading
+from vault.services import backup_rows, backups, reading
 
 pytestmark = [pytest.mark.fault, pytest.mark.long]
 
@@ -203,3 +204,19 @@ class TestScripts:
 
         assert list((place.jobs.backups / "base").iterdir()) == [newest]
         assert not any(path.exists() for path in aged)
+
+    def test_state_what_they_made(self, place: Place) -> None:
+        place.back_up()
+        place.archive_all()
+        url = f"postgresql://lethe_app@127.0.0.1:{place.live.port}/{own_postgres.DATABASE}"
+
+        place.jobs.run(
+            "attest.sh",
+            LETHE_MANAGE=f"{sys.executable} {ROOT / 'manage.py'}",
+            LETHE_DEVELOPMENT="1",
+            DATABASE_URL=url,
+        )
+
+        with own_postgres.served_by("127.0.0.1", place.live.port):
+            found = {slot.place.kind: len(slot.copies) for slot in backup_rows.slots()}
+        assert found == {"database-backup": 1, "wal-archive": 1, "key-store-snapshot": 0}

@@ -1,6 +1,5 @@
 """The backup and restore scripts of `deploy/`, run as an operator's job runs them."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -52,6 +51,4 @@ class Jobs:
 
     def age(self, path: Path, *, name: str) -> Path:
         """The copy under the name of an earlier start."""
-        aged = path.with_name(name)
-        os.rename(path, aged)  # noqa: PTH104
-        return aged
+        return path.rename(path.with_name(name))
