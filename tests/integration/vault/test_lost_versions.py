@@ -106,6 +106,17 @@ class TestLostVersion:
             go_on(site)
         assert latest(site) == 1
 
+    def test_stops_the_rotation_before_anybody_looked_for_it(self, site: Site) -> None:
+        site.person("ada")
+        older = site.snapshot()
+        rotated(site)
+        site.put_back_keys(older)
+        clear(site)
+
+        with pytest.raises(KeyLost):
+            go_on(site)
+        assert site.world.custodian.minimum == {}
+
     def test_rotates_once_more_when_no_grant_needs_it(self, site: Site) -> None:
         self.lose(site)
         effects.sweep(queue="default", now=site.world.now)
