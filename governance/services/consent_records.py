@@ -52,13 +52,15 @@ def keep(
     latest = _latest(people.values(), {draft.purpose_id for draft in drafts})
     results: list[Kept | ServiceError] = []
     acts: list[int] = []
-    for draft, version in zip(drafts, versions, strict=True):
-        trail = people.get(draft.subject_id) or SubjectNotFound()
+    for told, version in zip(drafts, versions, strict=True):
+        trail = people.get(told.subject_id) or SubjectNotFound()
         if isinstance(version, ServiceError) or isinstance(trail, ServiceError):
             results.append(version if isinstance(version, ServiceError) else trail)  # type: ignore[arg-type]
             continue
+        known = latest.get((trail, told.purpose_id), told.decided_at)
+        draft = _after(told, known, now)
         row = _row(controller_id, draft, version, trail, actor=actor, now=now)
-        is_latest = draft.decided_at >= latest.get((trail, draft.purpose_id), draft.decided_at)
+        is_latest = draft.decided_at >= known
         if is_latest:
             latest[trail, draft.purpose_id] = draft.decided_at
             acts.append(len(results))
@@ -77,6 +79,16 @@ def keep(
             results[index] = replace(done, ground=ground)
     _promise([r for r in results if isinstance(r, Kept)], now=now)
     return results
+
+
+def _after(draft: ConsentDraft, known: datetime, now: datetime) -> ConsentDraft:
+    """What is decided by this very request comes after all that is known, whatever the clocks say.
+
+    Else a withdrawal would change nothing on a machine whose clock is behind, or was put back.
+    """
+    if draft.decided_at < now or known <= draft.decided_at:
+        return draft
+    return replace(draft, decided_at=known + timedelta(microseconds=1))
 
 
 @requires_unit_of_work
