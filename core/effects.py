@@ -34,6 +34,9 @@ from core.unit_of_work import (
 logger = get_logger(__name__)
 
 _LONGEST_BACKOFF = timedelta(minutes=10)
+#: A lease that ends later than this after it could have been given is one of a clock that has
+#: stepped back since; clocks of two machines never differ as much.
+_STEPPED_BACK = timedelta(minutes=10)
 _random = SystemRandom()
 
 
@@ -182,7 +185,9 @@ def resume(*, effect_id: UUID, actor: Actor, now: datetime) -> None:
 def _claim(which: Q, now: datetime) -> _Held | None:
     """Take the oldest due effect under a fresh lease; None when there is none."""
     due = Q(state=EffectState.PENDING, due_at__lte=now)
-    abandoned = Q(state=EffectState.CLAIMED, lease_until__lte=now)
+    never_given = now + settings.LETHE_EFFECT_LEASE + _STEPPED_BACK
+    is_over = Q(lease_until__lte=now) | Q(lease_until__gt=never_given)
+    abandoned = Q(is_over, state=EffectState.CLAIMED)
     with unit_of_work():
         effect = (
             Effect.objects.select_for_update(skip_locked=True)

@@ -16,6 +16,11 @@ from vault.domain.gate import WORDS, Reason
 from vault.errors import RestoreReplayRequired
 from vault.models import GateLease
 
+#: No lease is given for as long as this (LETHE_GATE_LEASE is 15 minutes at most): one that ends
+#: later was written before the server's clock stepped back, and nobody knows when it should end.
+_IS_FRESH: Final = (
+    "l.until > statement_timestamp() AND l.until < statement_timestamp() + interval '1000 s'"
+)
 _IS_SAME_SERVER: Final = """
     l.table_oid = l.tableoid::bigint
     AND l.postmaster_started = pg_postmaster_start_time()
@@ -23,11 +28,11 @@ _IS_SAME_SERVER: Final = """
 #: A boolean expression without parameters, for the SELECTs that hand out data.
 OPEN_SQL: Final = (
     "EXISTS (SELECT 1 FROM vault_gatelease l WHERE l.is_open"  # noqa: S608 - constants only
-    " AND l.until > statement_timestamp() AND" + _IS_SAME_SERVER + ")"
+    " AND " + _IS_FRESH + " AND" + _IS_SAME_SERVER + ")"
 )
 _STATE: Final = (
     "SELECT l.is_open, l.reason, l.trouble, l.since,"  # noqa: S608 - constants only
-    " l.until > statement_timestamp()," + _IS_SAME_SERVER + " FROM vault_gatelease l"
+    " " + _IS_FRESH + "," + _IS_SAME_SERVER + " FROM vault_gatelease l"
 )
 _IDENTITY: Final = """
 SELECT system_identifier, pg_postmaster_start_time(),
