@@ -17,6 +17,9 @@ from django.conf import settings
 
 from config.local import file_transport
 
+#: Seconds; a worker's own wait for messages is shorter.
+_ANSWER = 3.0
+
 
 def build(*, broker_dir: Path) -> Celery:
     """The application, made current; `broker_dir` serves the filesystem transport only."""
@@ -54,6 +57,9 @@ def _queues() -> list[str]:
 
 
 def _transport(broker_dir: Path) -> dict[str, Any]:
+    if settings.LETHE_BROKER_URL.startswith(("redis:", "rediss:")):
+        # A Redis that accepts and never answers would keep a user's request waiting for ever.
+        return {"socket_connect_timeout": _ANSWER, "socket_timeout": _ANSWER}
     if not settings.LETHE_BROKER_URL.startswith("filesystem:"):
         return {}
     folders = {name: broker_dir / name for name in ("messages", "control")}

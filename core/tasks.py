@@ -1,14 +1,22 @@
 """Celery tasks. Arguments are ids and queue names only; the effects table is the truth."""
 
+import time
+from typing import Final
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
-from celery import current_app, shared_task
+from celery import Celery, shared_task
+from celery.app import app_or_default
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from core.logging import get_logger
 
 logger = get_logger(__name__)
+
+#: Seconds without a further try after a broker did not answer.
+_SILENCE: Final = 30.0
+_silent_until: WeakKeyDictionary[Celery, float] = WeakKeyDictionary()
 
 
 @shared_task(name="core.dispatch", ignore_result=True, acks_late=True)
@@ -50,10 +58,17 @@ def purge(**_unknown: object) -> None:
 
 
 def kick(*, effect_id: UUID, queue: str) -> None:
-    """Tell a worker of `queue` about an effect; a failure costs waiting for the next sweep."""
-    if current_app.main != "lethe":  # a process without the Celery app, such as a command
+    """Tell a worker of `queue` about an effect; a failure costs waiting for the next sweep.
+
+    After a failure nobody is told for a while: a user's request must not wait for a dead broker.
+    """
+    app = app_or_default()
+    if app.main != "lethe":  # a process without the Celery app, such as a command
+        return
+    if time.monotonic() < _silent_until.get(app, 0.0):
         return
     try:
         dispatch.apply_async(args=(str(effect_id),), queue=queue, retry=False)
     except Exception as error:  # noqa: BLE001 - the effect is committed; the sweep will find it
+        _silent_until[app] = time.monotonic() + _SILENCE
         logger.warning("effect.kick_failed", effect_id=effect_id, error_class=type(error).__name__)

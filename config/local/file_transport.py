@@ -32,6 +32,11 @@ def register() -> None:
 class Channel(filesystem.Channel):
     """Messages and bindings as files."""
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        #: What this channel has bound; told again when the folder was lost.
+        self._bound: dict[tuple[str, ...], list[str]] = {}
+
     @override
     def get_table(self, exchange: str) -> list[Any]:
         return [filesystem.exchange_queue_t(*row) for row in _read(self._bindings(exchange))]
@@ -42,6 +47,7 @@ class Channel(filesystem.Channel):
     ) -> None:
         row = [routing_key or "", pattern or "", queue or ""]
         self._change(exchange, lambda rows: rows if row in rows else [row, *rows])
+        self._bound[exchange, *row] = row
 
     @override
     def _delete(
@@ -61,6 +67,7 @@ class Channel(filesystem.Channel):
     @override
     def _get(self, queue: str, timeout: float | None = None) -> Any:
         del timeout
+        self._mend()
         for message in sorted(Path(self.data_folder_in).iterdir()):
             if message.name.partition(".")[2] != f"{queue}.msg":
                 continue
@@ -71,6 +78,16 @@ class Channel(filesystem.Channel):
                 taken.unlink()
                 return payload
         raise Empty
+
+    def _mend(self) -> None:
+        """Make folders and bindings anew where somebody has removed them under us."""
+        for (exchange, *_), row in list(self._bound.items()):
+            if self._bindings(exchange).exists() and Path(self.data_folder_in).is_dir():
+                continue
+            for folder in (self.data_folder_in, self.control_folder):
+                Path(folder).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                Path(folder).mkdir(mode=0o700, exist_ok=True)
+            self._queue_bind(exchange, *row)
 
     def _bindings(self, exchange: str) -> Path:
         if Path(exchange).name != exchange:
