@@ -155,6 +155,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ErasureGroundEnum": "governance.api.serializers.requests.GROUNDS",
         "HoldGroundEnum": "governance.api.serializers.holds.GROUNDS",
+        "KindEnum": "governance.api.serializers.requests.KINDS",
+        "ChannelEnum": "governance.api.serializers.requests.CHANNELS",
+        "MassKindEnum": "governance.api.serializers.mass_acts.KINDS",
+        "MassStateEnum": "governance.api.serializers.mass_acts.STATES",
     },
     "LICENSE": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
     "SERVERS": [{"url": "/"}],
@@ -202,6 +206,7 @@ LETHE_EFFECTS = {
     "governance.certify-final": ("governance.effects.certify_final", "attest"),
     "governance.activate-purpose": ("governance.effects.activate_purpose", "default"),
     "governance.ground-again": ("governance.effects.ground_again", "default"),
+    "governance.mass-act": ("governance.effects.run_mass_act", "default"),
     "governance.activate-consents": ("governance.effects.activate_consents", "default"),
 }
 #: Queue -> functions that its worker calls every LETHE_GATE_EVERY seconds with `now`.

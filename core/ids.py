@@ -41,6 +41,7 @@ class PublicId(StrEnum):
     NOTICE = "ntc"
     LOCK = "lck"
     REKEY = "rky"
+    MASS_ACT = "mas"
 
 
 class MalformedIdentifier(InvalidInput):

@@ -9,7 +9,7 @@ from core.canonical import parse_instant
 from core.effects import Again, Claim, Done
 from core.unit_of_work import requires_unit_of_work
 from governance.models import PurposeVersion
-from governance.services import certificates, consent, purposes, rekeys
+from governance.services import certificates, consent, mass_running, purposes, rekeys
 from vault.errors import KeyLost
 
 #: How long a final certificate waits for the interim one that it names.
@@ -66,6 +66,14 @@ def expire_group(claim: Claim) -> Done | Again:
         now=clock.now(),
     )
     if done == rekeys.BATCH:
+        return Again(not_before=clock.now(), reason="more")
+    return Done()
+
+
+def run_mass_act(claim: Claim) -> Done | Again:
+    """Work off a mass erasure, or what a purpose's retirement withdraws."""
+    mass_act_id = UUID(str(claim.payload["mass_act_id"]))
+    if mass_running.run(mass_act_id=mass_act_id, clock=clock.now):
         return Again(not_before=clock.now(), reason="more")
     return Done()
 

@@ -90,6 +90,7 @@ class ApiSchema(AutoSchema):
         "lock_id": PublicId.LOCK,
         "rekey_id": PublicId.REKEY,
         "erasure_id": PublicId.ERASURE,
+        "mass_act_id": PublicId.MASS_ACT,
     }
 
     def get_tags(self) -> list[str]:

@@ -62,7 +62,8 @@ class Channel(StrEnum):
     """Where a decision or request reached the controller.
 
     REPLAY is no channel of a person: a withdrawal that the erasure journal brought back after a
-    database was restored. Callers cannot name it.
+    database was restored. CONTROLLER is none either: an erasure that nobody asked for. Callers
+    can name neither.
     """
 
     WEB = "web"
@@ -73,7 +74,10 @@ class Channel(StrEnum):
     EMAIL = "email"
     SOURCE_SYSTEM = "source-system"
     REPLAY = "replay"
+    CONTROLLER = "controller"
 
 
 #: What a caller may name.
-CALLER_CHANNELS = tuple(channel for channel in Channel if channel is not Channel.REPLAY)
+CALLER_CHANNELS = tuple(
+    channel for channel in Channel if channel not in {Channel.REPLAY, Channel.CONTROLLER}
+)

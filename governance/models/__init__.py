@@ -1,5 +1,6 @@
 from governance.models.consent import ConsentRecord, Notice
 from governance.models.leases import Disclosure, Lease
+from governance.models.mass import MassAct, MassDecision
 from governance.models.registry import Category, Purpose, PurposeVersion
 from governance.models.removals import RemovalAcknowledgement
 from governance.models.requests import Certificate, Decision, SubjectRequest
@@ -11,6 +12,8 @@ __all__ = [
     "Decision",
     "Disclosure",
     "Lease",
+    "MassAct",
+    "MassDecision",
     "Notice",
     "Purpose",
     "PurposeVersion",

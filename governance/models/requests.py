@@ -10,7 +10,8 @@ from governance.domain.law import Channel, ErasureGround
 class SubjectRequest(models.Model):
     """A request of a data subject. `subject_id` is cut when its erasure is swept.
 
-    `version` is the ETag: every change raises it.
+    `version` is the ETag: every change raises it. `mass_act_id` is the mass erasure that made it,
+    where nobody asked.
     """
 
     class Kind(models.TextChoices):
@@ -43,6 +44,7 @@ class SubjectRequest(models.Model):
     recorded_by = models.CharField(max_length=60)
     due_on = models.DateField()
     version = models.PositiveIntegerField(default=1)
+    mass_act_id = models.UUIDField(null=True)
 
     class Meta:
         constraints = [
@@ -52,7 +54,14 @@ class SubjectRequest(models.Model):
                 name="one_open_request_per_subject_and_kind",
             )
         ]
-        indexes = [models.Index(fields=["controller_id", "id"], name="request_by_controller")]
+        indexes = [
+            models.Index(fields=["controller_id", "id"], name="request_by_controller"),
+            models.Index(
+                fields=["mass_act_id", "id"],
+                condition=Q(mass_act_id__isnull=False),
+                name="request_by_mass_act",
+            ),
+        ]
 
 
 class Decision(models.Model):

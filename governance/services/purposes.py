@@ -74,6 +74,13 @@ class PurposeActivating(Conflict):
     text = "The purpose's new version is being put in force; try again shortly."
 
 
+class PurposeRetired(Conflict):
+    """It ended for good; a purpose that begins anew is another one."""
+
+    code = "purpose-retired"
+    text = "The purpose is retired; that cannot be undone."
+
+
 class NothingToActivate(Conflict):
     """The version was activated before, or never drafted."""
 
@@ -238,7 +245,8 @@ def activate(
 
     The number is the one that was read: nobody activates what was drafted meanwhile. For bases
     other than consent existing subjects are given grants in the background. Raises
-    PurposeNotFound, NothingToActivate, VersionSuperseded, SamePerson, PoolExhausted.
+    PurposeNotFound, PurposeRetired, NothingToActivate, VersionSuperseded, SamePerson,
+    PoolExhausted.
     """
     with unit_of_work():
         purpose = (
@@ -248,6 +256,8 @@ def activate(
         )
         if purpose is None:
             raise PurposeNotFound
+        if purpose.state == Purpose.State.RETIRED:
+            raise PurposeRetired
         version = _to_activate(purpose, number)
         if actor.person_id is not None and actor.person_id == version.drafted_by_person:
             raise SamePerson
@@ -277,23 +287,23 @@ def _to_activate(purpose: Purpose, number: int) -> PurposeVersion:
 def held_in_force(
     versions: Sequence[PurposeVersion | ServiceError],
 ) -> list[PurposeVersion | ServiceError]:
-    """Keep each version in force until commit; one that another has replaced is an error.
+    """Keep each version in force until commit; one replaced or retired is an error.
 
-    Comes before any subject's lock: an activation takes the purpose's row for itself, so what is
-    grounded on a version is either committed before it or not at all.
+    Comes before any subject's lock: an activation or a retirement takes the purpose's row for
+    itself, so what is grounded on a version is either committed before it or not at all.
     """
     ids = sorted({v.purpose_id for v in versions if isinstance(v, PurposeVersion)})
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, current_id FROM governance_purpose WHERE id = ANY(%s)"
-            " ORDER BY id FOR SHARE",
+            "SELECT id, CASE WHEN state = 'active' THEN current_id END"
+            " FROM governance_purpose WHERE id = ANY(%s) ORDER BY id FOR SHARE",
             [ids],
         )
         current = dict(cursor.fetchall())
     return [
         version
         if isinstance(version, ServiceError) or current[version.purpose_id] == version.id
-        else PurposeActivating()
+        else (PurposeActivating() if current[version.purpose_id] else PurposeInactive())
         for version in versions
     ]
 

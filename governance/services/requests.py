@@ -96,7 +96,7 @@ def open_request(
         received_at=received_at,
         recorded_at=now,
         recorded_by=actor.id,
-        due_on=_due_on(controller_id, received_at),
+        due_on=due(controller_id, received_at),
     )
     try:
         with unit_of_work():
@@ -109,8 +109,11 @@ def open_request(
     return request
 
 
-def _due_on(controller_id: UUID, received_at: datetime) -> date:
-    """By the controller's own calendar: its midnight and its country's public holidays."""
+def due(controller_id: UUID, received_at: datetime) -> date:
+    """The last day for what was received then, by the controller's own calendar.
+
+    Its midnight and its country's public holidays count.
+    """
     rows = Controller.objects.filter(id=controller_id).values_list("timezone", "country")
     zone, country = rows.first() or ("UTC", "")
     received_on = received_at.astimezone(ZoneInfo(zone)).date()
@@ -127,8 +130,8 @@ def get(*, controller_id: UUID, request_id: UUID) -> SubjectRequest:
 
 
 def listed(*, controller_id: UUID, after: UUID | None, limit: int) -> list[SubjectRequest]:
-    """A page of requests, oldest first."""
-    rows = SubjectRequest.objects.filter(controller_id=controller_id)
+    """A page of requests, oldest first; those of mass erasures are listed with these."""
+    rows = SubjectRequest.objects.filter(controller_id=controller_id, mass_act_id=None)
     if after is not None:
         rows = rows.filter(id__gt=after)
     page = list(rows.order_by("id").prefetch_related("decisions")[:limit])

@@ -25,6 +25,7 @@ from schemathesis.specs.openapi.checks import (
 
 from config.wsgi import application
 from tests.functional.api.cast import Caller, Study, cast, study
+from tests.functional.api.test_mass_acts import drafted
 from tests.functional.api.test_rekeys import put_log
 
 EXAMPLES = int(os.environ.get("LETHE_SCHEMATHESIS_EXAMPLES", "8"))
@@ -65,6 +66,7 @@ def existing(prepared: Study) -> dict[str, str]:
     expiry = dpo.post(f"/subjects/{other}/expiries", {"group": "logs"})
     return {
         "lock_id": hold.json()["id"],
+        "mass_act_id": drafted(clinic, clinic.source()).json()["id"],
         "rekey_id": rekey.json()["id"],
         "erasure_id": expiry.json()["id"],
         "subject_id": subject,

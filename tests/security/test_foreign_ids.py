@@ -20,6 +20,7 @@ from tests.functional.api.cast import (
     unknown,
     version_body,
 )
+from tests.functional.api.test_mass_acts import drafted
 from tests.functional.api.test_rekeys import put_log
 from tests.functional.api.test_requests import DRAFT, released
 
@@ -79,6 +80,7 @@ def owned(study: Study) -> Owned:
             "erasure": expiry(clinic, subject),
             "rekey": rekey(clinic, subject),
             "lock": hold(clinic, subject),
+            "mass_act": drafted(clinic, clinic.source()).json()["id"],
         }
     )
 

@@ -7,12 +7,13 @@ from core.ids import PublicId
 from governance.api.fields import PublicIdField, StrictSerializer, TextField
 from governance.api.serializers.records import DocumentField
 from governance.api.serializers.subjects import NamesSubjectSerializer
-from governance.domain.law import CALLER_CHANNELS, ErasureGround
+from governance.domain.law import CALLER_CHANNELS, Channel, ErasureGround
 from governance.domain.requests import RequestState
 from governance.services.requests import ERASURE, UnsupportedKind
 
 GROUNDS = [ground.value for ground in ErasureGround]
-_CHANNELS = [channel.value for channel in CALLER_CHANNELS]
+KINDS = [ERASURE]
+CHANNELS = [channel.value for channel in CALLER_CHANNELS]
 
 
 @extend_schema_field({"type": "string", "enum": ["erasure"]})
@@ -30,7 +31,7 @@ class RequestCreateSerializer(NamesSubjectSerializer):
 
     kind = KindField(max_length=40)
     ground = serializers.ChoiceField(GROUNDS, help_text="Article 17(1), by letter.")
-    channel = serializers.ChoiceField(_CHANNELS)
+    channel = serializers.ChoiceField(CHANNELS)
     received_at = serializers.DateTimeField(
         required=False, help_text="When it reached the controller; now when left out."
     )
@@ -76,7 +77,10 @@ class RequestSerializer(serializers.Serializer[Any]):
     )
     erasure_id = PublicIdField(PublicId.ERASURE)
     ground = serializers.ChoiceField(GROUNDS)
-    channel = serializers.ChoiceField(_CHANNELS)
+    channel = serializers.ChoiceField(
+        [*CHANNELS, Channel.CONTROLLER.value],
+        help_text="`controller` where a mass erasure made the request: nobody asked.",
+    )
     received_at = serializers.DateTimeField()
     due_on = serializers.DateField()
     version = serializers.IntegerField(help_text="The ETag.")
