@@ -11,9 +11,10 @@ from django.core.management import call_command
 from django.test import Client
 from pytest_django import DjangoDbBlocker
 
-from core import runtime
+from core import clock, runtime
 from core.api import problems
 from governance.adapters.participant import participant
+from tests.fakes import backup_folders
 from tests.fakes.site import Site
 from tests.fakes.world import world as make_world
 from tests.servers import own_postgres
@@ -208,6 +209,7 @@ class TestScripts:
     def test_state_what_they_made(self, place: Place) -> None:
         place.back_up()
         place.archive_all()
+        backup_folders.snapshot(place.jobs.snapshots, clock.now())
         url = f"postgresql://lethe_app@127.0.0.1:{place.live.port}/{own_postgres.DATABASE}"
 
         place.jobs.run(
@@ -219,4 +221,4 @@ class TestScripts:
 
         with own_postgres.served_by("127.0.0.1", place.live.port):
             found = {slot.place.kind: len(slot.copies) for slot in backup_rows.slots()}
-        assert found == {"database-backup": 1, "wal-archive": 1, "key-store-snapshot": 0}
+        assert found == {"database-backup": 1, "wal-archive": 1, "key-store-snapshot": 1}

@@ -25,23 +25,28 @@ from vault.models import BackupAttestation, BackupInventory
 STATED = "vault.backup.stated"
 
 
-def slots() -> list[Slot]:
-    """Every place ever stated, with the last word on each copy in it."""
-    heads = list(_current().order_by("kind", "cluster", "place", "-number"))
-    newest = {_place(row): row for row in reversed(heads)}
-    copies: dict[Place, dict[str, Copy]] = defaultdict(dict)
-    words = BackupAttestation.objects.select_related("inventory")
-    for word in words.filter(inventory__in=heads).order_by("inventory_id", "id"):
-        copies[_place(word.inventory)][word.label] = copy_of(word)
+def slots(**where: str) -> list[Slot]:
+    """Every place ever stated, with the last word on each copy in it; `where` filters places."""
+    of_place = ("kind", "cluster", "place")
+    newest = _current().filter(**where).order_by(*of_place, "-number").distinct(*of_place)
+    copies: dict[Place, list[Copy]] = defaultdict(list)
+    of_copy = [f"inventory__{name}" for name in of_place] + ["label"]
+    words = BackupAttestation.objects.select_related("inventory").filter(
+        inventory__in=_current().filter(**where)
+    )
+    for word in words.order_by(*of_copy, "-inventory_id").distinct(*of_copy):
+        copies[_place(word.inventory)].append(copy_of(word))
     return [
-        Slot(place, row.at, Source(row.source), row.digest, list(copies[place].values()))
-        for place, row in newest.items()
+        Slot(place, row.at, Source(row.source), row.digest, copies[place])
+        for row in newest
+        for place in [_place(row)]
     ]
 
 
 def slot(place: Place) -> Slot | None:
     """The one place, or None when it was never stated."""
-    return next((one for one in slots() if one.place == place), None)
+    found = slots(kind=place.kind, cluster=place.cluster, place=place.name)
+    return found[0] if found else None
 
 
 def copy_of(row: BackupAttestation) -> Copy:
@@ -86,23 +91,33 @@ def noted() -> int:
     return 0 if event is None else int(event.details["number"])
 
 
-def is_whole() -> bool:
-    """Whether no row of the inventory was taken out or altered, its end included."""
+def is_whole(*, deep: bool = True) -> bool:
+    """Whether no row of the inventory was taken out or altered, its end included.
+
+    Not `deep`: only whether a statement is missing, for answers on which nothing is built.
+    """
     last, event = head(), _newest_event()
     if last is None or event is None:
         return last is None and event is None
     if (event.details["number"], event.details["digest"]) != (last.number, last.digest):
         return False
-    rows = list(_current().order_by("number").prefetch_related("attestations"))
-    number, previous = rows[0].number, ""
-    for row in rows:
-        if (row.number, row.previous) != (number, previous):
+    first = _current().order_by("number").first()
+    if first is None or first.previous or _current().count() != last.number - first.number + 1:
+        return False
+    return not deep or _is_chained()
+
+
+def _is_chained() -> bool:
+    copies: dict[int, list[Copy]] = defaultdict(list)
+    for one in BackupAttestation.objects.filter(inventory__in=_current()).order_by("label"):
+        copies[one.inventory_id].append(copy_of(one))
+    previous = ""
+    for row in _current().order_by("number"):
+        in_order = sorted(copies[row.number], key=lambda copy: copy.label)
+        if row.previous != previous or digest(row, in_order) != row.digest:
             return False
-        copies = sorted(row.attestations.all(), key=lambda one: one.label)
-        if digest(row, [copy_of(one) for one in copies]) != row.digest:
-            return False
-        number, previous = number + 1, row.digest
-    return rows[0].previous == ""
+        previous = row.digest
+    return True
 
 
 def digest(row: BackupInventory, copies: Sequence[Copy]) -> str:

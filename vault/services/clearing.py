@@ -132,7 +132,7 @@ def outlook(erasure_id: UUID, *, now: datetime) -> Horizon | None:
         return Horizon(cleared.irrecoverable_from, Doubt.CONTRADICTED if is_not_so else None)
     if row is None:
         return None
-    if not backup_rows.is_whole():
+    if not backup_rows.is_whole(deep=False):
         return Horizon(None, Doubt.BROKEN)
     since, needed = destroyed_at(row, replays), _needed([row])
     found = judge(backup_rows.slots(), needed=needed, destroyed_at=since, now=now)

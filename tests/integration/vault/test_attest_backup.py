@@ -93,6 +93,11 @@ class TestListing:
         assert "(backup-missing)" in failed(f"--base={tmp_path / 'empty'}", "--keep-days=7")
         assert "(backup-folder-missing)" in failed(f"--base={tmp_path / 'none'}", "--keep-days=7")
 
+    def test_takes_no_empty_folder_for_a_sign(self, world: World, tmp_path: Path) -> None:
+        (tmp_path / "wal").mkdir()
+
+        assert "(backup-folder-empty)" in failed(f"--wal={tmp_path / 'wal'}", "--keep-days=7")
+
     def test_is_an_error_while_a_file_is_there_after_its_end(self, base: Path) -> None:
         assert "(backup-overdue)" in failed(f"--base={base}", "--keep-days=0.01")
         assert BackupInventory.objects.count() == 1

@@ -14,7 +14,7 @@ from tests.fakes.inventory import DAYS, OPERATOR, SCRIPT, Shelves, state
 from tests.fakes.world import World
 from vault.domain.backups import Copy, Doubt, Horizon, Kind, Source
 from vault.models import BackupAttestation, BackupInventory
-from vault.services import backups
+from vault.services import backup_rows, backup_statements, backups
 
 BASE, WAL, SNAPSHOT = Kind.DATABASE_BACKUP, Kind.WAL_ARCHIVE, Kind.KEY_STORE_SNAPSHOT
 
@@ -60,11 +60,11 @@ class TestAttest:
 
     @pytest.mark.parametrize("label", ["Ada Lovelace", "ada@example.org", "", "x" * 121])
     def test_refuses_names_that_say_more_than_a_name(self, world: World, label: str) -> None:
-        with pytest.raises(backups.BackupMalformed):
+        with pytest.raises(backup_statements.BackupMalformed):
             state(BASE, Copy(label=label, began_at=world.now), now=world.now)
 
     def test_takes_no_declaration_from_a_process(self, world: World) -> None:
-        with pytest.raises(backups.OperatorNeeded):
+        with pytest.raises(backup_statements.OperatorNeeded):
             state(BASE, now=world.now, source=Source.DECLARATION, actor=SCRIPT)
 
     def test_refuses_an_empty_place_that_was_not_empty(
@@ -74,9 +74,9 @@ class TestAttest:
         shelves.state(BASE)
         shelves.lying.clear()
 
-        with pytest.raises(backups.BackupMissing):
+        with pytest.raises(backup_statements.BackupMissing):
             shelves.state(BASE)
-        with pytest.raises(backups.OperatorNeeded):
+        with pytest.raises(backup_statements.OperatorNeeded):
             shelves.state(BASE, gone=("b1",), actor=SCRIPT)
         assert shelves.state(BASE, gone=("b1",)).ended == 1
 
@@ -87,7 +87,7 @@ class TestAttest:
         shelves.state(BASE)
 
         for label in ("b1", "b2"):
-            with pytest.raises(backups.BackupStillThere):
+            with pytest.raises(backup_statements.BackupStillThere):
                 shelves.state(BASE, gone=(label,))
 
     def test_says_what_is_there_after_its_end(self, world: World, shelves: Shelves) -> None:
@@ -95,6 +95,29 @@ class TestAttest:
         world.later(days=3)
 
         assert shelves.state(BASE, actor=SCRIPT).overdue == ("b1",)
+
+    def test_does_not_let_a_copy_become_younger(self, world: World, shelves: Shelves) -> None:
+        copy = shelves.make(BASE, "b1")
+        shelves.state(BASE)
+        younger = replace(copy, began_at=world.later(days=1), ended_at=None)
+
+        with pytest.raises(backup_statements.BackupMoved):
+            state(BASE, younger, now=world.now)
+
+    def test_knows_a_copy_that_was_renamed(self, world: World, shelves: Shelves) -> None:
+        old = Copy(
+            label="b1", began_at=world.now, expires_at=world.now + 2 * DAYS, evidence="ab" * 32
+        )
+        state(BASE, old, now=world.now)
+        at = world.later(days=3)
+        renamed = replace(old, label="b2", began_at=at, expires_at=at + 30 * DAYS)
+
+        state(BASE, renamed, now=world.now)
+
+        (slot,) = backup_rows.slots()
+        kept = {copy.label: copy for copy in slot.copies}
+        assert kept["b1"].gone_at is not None
+        assert kept["b2"].began_at == old.began_at
 
     def test_keeps_only_what_changed(self, world: World, shelves: Shelves) -> None:
         shelves.make(BASE, "b1")
@@ -300,14 +323,14 @@ class TestTamperedInventory:
 
         told = backups.horizon(destroyed_at=destroyed, now=world.now)
         assert told == Horizon(None, Doubt.BROKEN)
-        with pytest.raises(backups.InventoryBroken):
+        with pytest.raises(backup_statements.InventoryBroken):
             shelves.state(BASE)
 
     def test_can_be_begun_again_by_a_named_operator(
         self, world: World, shelves: Shelves, destroyed: datetime
     ) -> None:
         owner("DELETE FROM vault_backupattestation WHERE label = 'b1'")
-        with pytest.raises(backups.OperatorNeeded):
+        with pytest.raises(backup_statements.OperatorNeeded):
             shelves.state(BASE, anew=True, actor=SCRIPT)
         shelves.state(BASE, anew=True)
         told = backups.horizon(destroyed_at=destroyed, now=world.now)

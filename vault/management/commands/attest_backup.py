@@ -99,6 +99,12 @@ class Command(BaseCommand):
         known = {} if options["anew"] else _known(place)
         reading = Reading(timedelta(days=options["keep_days"]), place.cluster, known)
         copies = read(folder, reading)
+        if not copies and not known:
+            message = (
+                "The folder holds no copy and never held one: no sign that there are none. Is it"
+                " the right one? If so, declare it. (backup-folder-empty)"
+            )
+            raise CommandError(message)
         return Statement(place=place, source=Source.LISTING, copies=copies, gone=options["gone"])
 
     def _declaration(self, options: dict[str, Any], kind: Kind) -> Statement:
