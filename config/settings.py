@@ -241,6 +241,11 @@ LETHE_PAGE_DEADLINE = timedelta(seconds=env.number("LETHE_PAGE_DEADLINE", 30))
 #: How old a page that was selected ahead may be when its turn comes; 0 selects none ahead.
 LETHE_READ_AHEAD = timedelta(seconds=env.number("LETHE_READ_AHEAD", 0.25))
 LETHE_DEK_CACHE = timedelta(seconds=min(60.0, env.number("LETHE_DEK_CACHE", 60)))
+#: How long a jump of the clock ahead must last before the process that outwaits drains follows it.
+LETHE_CLOCK_SETTLE = timedelta(0)
+if LETHE_PROCESS == "eraser":
+    LETHE_CLOCK_SETTLE = LETHE_PAGE_DEADLINE + LETHE_DEK_CACHE
+    LETHE_CLOCK_SETTLE += timedelta(seconds=LETHE_VAULT_TIMEOUT + 5)
 LETHE_DEK_CACHE_SIZE = int(env.number("LETHE_DEK_CACHE_SIZE", 100_000))
 #: A re-key waits for a snapshot of the key store and for a backup of the database; no longer than
 #: this. What LETHE_BACKUPS_ATTESTED names says whether there is one: (store, after) -> bool.

@@ -14,16 +14,24 @@ logger = get_logger(__name__)
 
 #: A difference between two readings that is no jump: the clock is slewed.
 _NO_JUMP: Final = timedelta(seconds=1)
-_AT_ONCE: Final = timedelta(0)
 
 #: How long a process goes on with the offset it read; other processes see a move this late.
 OFFSET_SECONDS = 0.2
-_read: tuple[float, timedelta] = (0.0, timedelta(0))
+
+
+class _Offset:
+    """How far ahead the row says that we are, and until when that is believed."""
+
+    ahead = timedelta(0)
+    good_until = 0.0
+
+
+_offset = _Offset()
 
 
 def now() -> datetime:
     """The present instant, aware, UTC; moved by the ClockOffset row in development only."""
-    instant = _steady.now(settle=getattr(settings, "LETHE_CLOCK_SETTLE", _AT_ONCE))
+    instant = _steady.now(settle=settings.LETHE_CLOCK_SETTLE)
     if settings.LETHE_DEVELOPMENT:
         return instant + _ahead()
     return instant
@@ -78,18 +86,17 @@ def move(*, ahead: timedelta) -> None:
 
 def forget() -> None:
     """Read the offset anew at the next call; for tests, whose rows are rolled back."""
-    global _read  # noqa: PLW0603 - one clock per process
-    _read = (0.0, timedelta(0))
+    _offset.good_until = 0.0
 
 
 _steady = SteadyClock(wall, time.monotonic)
 
 
 def _ahead() -> timedelta:
-    global _read  # noqa: PLW0603 - one clock per process
-    if time.monotonic() >= _read[0]:
-        _read = (time.monotonic() + OFFSET_SECONDS, _stored())
-    return _read[1]
+    if time.monotonic() >= _offset.good_until:
+        _offset.ahead = _stored()
+        _offset.good_until = time.monotonic() + OFFSET_SECONDS
+    return _offset.ahead
 
 
 def _stored() -> timedelta:

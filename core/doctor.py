@@ -27,12 +27,14 @@ Check = Callable[[], Sequence[Finding]]
 #: Tables of core that no role but the owner may change.
 _HISTORY = ("core_auditevent", partitions.DEFAULT, "core_signingkey")
 _MONTHS_AHEAD = 1
+#: Seconds by which two clocks that are kept may differ.
+_APART = 5
 
 
 def findings() -> Iterator[Finding]:
     """Every check of core, then those that LETHE_DOCTOR_CHECKS names by dotted path."""
     upper: list[Check] = [import_string(path) for path in _paths("LETHE_DOCTOR_CHECKS")]
-    for check in (databases, migrations, rights, audit_partitions, folders, *upper):
+    for check in (databases, clocks, migrations, rights, audit_partitions, folders, *upper):
         yield from _run(check)
 
 
@@ -60,6 +62,19 @@ def default_database() -> list[Finding]:
 def databases() -> list[Finding]:
     """The database answers to every role whose URL is set."""
     return [_reachable(alias) for alias in connections]
+
+
+def clocks() -> list[Finding]:
+    """The clock of our machine goes with the database: processes outwait what others began."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (theirs,) = cursor.fetchone()
+    seconds = abs((clock.wall() - theirs).total_seconds())
+    remedy = (
+        f"They are {seconds:.0f} seconds apart. Run a time service on every machine: what is "
+        "outwaited before a key is destroyed is measured in time of day."
+    )
+    return [Finding("clock goes with the database's", seconds <= _APART, remedy)]
 
 
 def migrations() -> list[Finding]:

@@ -3,7 +3,6 @@
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -102,9 +101,9 @@ def _own_urls(settings: Settings, tmp_path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _clock_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+def _clock_of_this_test() -> None:
     """Forget the offset that an earlier test moved to: the clock keeps it for 0.2 seconds."""
-    monkeypatch.setattr(clock, "_read", (0.0, timedelta(0)))
+    clock.forget()
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -6,7 +7,7 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 from pytest_django import Settings
 
-from core import doctor
+from core import clock, doctor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -32,6 +33,14 @@ class TestFindings:
         settings.LETHE_JOURNAL_DIR = tmp_path / "file"
 
         assert wrong() == ["journal folder"]
+
+    def test_name_a_clock_that_the_database_s_does_not_share(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        behind = clock.wall() - timedelta(minutes=1)
+        monkeypatch.setattr(clock, "wall", lambda: behind)
+
+        assert wrong() == ["clock goes with the database's"]
 
     def test_name_a_broker_folder_that_others_can_read(self, tmp_path: Path) -> None:
         (tmp_path / "broker").mkdir(mode=0o755)
