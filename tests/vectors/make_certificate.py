@@ -3,6 +3,7 @@
 Run by hand after a deliberate change of the format: `python -m tests.vectors.make_certificate`.
 """
 
+import hashlib
 import json
 from collections.abc import Callable
 from functools import partial
@@ -19,7 +20,7 @@ from contracts.verifier.schema import (
     SCHEMA,
     SHARE_TEXTS,
 )
-from core import dsse
+from core import canonical, dsse
 from core.ports import Signature
 
 #: 32 times 0x01: a synthetic key that signs nothing but these vectors.
@@ -149,6 +150,36 @@ def part(kind: str = "items") -> dict[str, Any]:
     }
 
 
+def final() -> dict[str, Any]:
+    """The final certificate that follows `predicate`; two lines rest on an operator's word."""
+    ends = {
+        "database-backup": ("2026-04-13T02:10:00.000000Z", "read-from-store"),
+        "key-store-residue": ("2026-03-09T10:00:03.000000Z", "signed-by-operator"),
+        "key-store-snapshot": ("2026-03-16T10:40:00.000000Z", "read-from-store"),
+        "retired-disk": ("2026-03-09T10:00:03.000000Z", "signed-by-operator"),
+        "wal-archive": ("2026-04-13T02:11:00.000000Z", "read-from-store"),
+    }
+    payload = canonical.encode(statement(predicate()))
+    return {
+        **predicate(),
+        "certificate_id": _id("crt", "g"),
+        "kind": "final",
+        "issued_at": "2026-04-13T03:00:00.000000Z",
+        "interim": {
+            "certificate_id": predicate()["certificate_id"],
+            "sha256": hashlib.sha256(payload).hexdigest(),
+        },
+        "irrecoverable_from": {
+            "state": "established",
+            "at": "2026-04-13T02:11:00.000000Z",
+            "inventory": [
+                {"kind": kind, "expires_at": at, "evidence": how, "statement": f"{n:02x}" * 32}
+                for n, (kind, (at, how)) in enumerate(ends.items(), start=1)
+            ],
+        },
+    }
+
+
 def statement(content: dict[str, Any]) -> dict[str, Any]:
     shares = content["shares"]
     subjects = [(f"key-share/{at}", item["share"]) for at, item in enumerate(shares, start=1)]
@@ -175,6 +206,7 @@ def certificate(content: dict[str, Any], signer: TestKeySigner | None = None) ->
 
 VECTOR_CONTENTS: dict[str, Callable[[], dict[str, Any]]] = {
     "certificate-v1.json": predicate,
+    "certificate-v1-final.json": final,
     **{f"certificate-v1-{kind}.json": partial(part, kind) for kind in PART_EFFECT_TEXTS},
 }
 

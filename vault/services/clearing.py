@@ -136,4 +136,6 @@ def outlook(erasure_id: UUID, *, now: datetime) -> Horizon | None:
         return Horizon(None, Doubt.BROKEN)
     since, needed = destroyed_at(row, replays), _needed([row])
     found = judge(backup_rows.slots(), needed=needed, destroyed_at=since, now=now)
+    if found.doubt is None and not backup_rows.is_whole():
+        return Horizon(None, Doubt.BROKEN)
     return found if found.doubt else Horizon(found.until, Doubt.DUE)

@@ -197,6 +197,21 @@ class TestClear:
         assert "retired-disk gone at" in (said := capsys.readouterr().out)
         assert "an operator's word" in said
 
+    def test_is_not_hastened_by_who_deletes_rows(
+        self, world: World, office: Office, shelves: Shelves
+    ) -> None:
+        shelves.make(BASE, "b1", keep=300)
+        shelves.state_all()
+        request = erased(world, office)
+        world.later(days=2)
+        shelves.state_all()
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("DELETE FROM vault_backupattestation WHERE label = 'b1'")
+
+        assert round_of(world) == 0
+        assert outlook(request, world)["reason"] == "backup-inventory-broken"
+        assert Certificate.objects.count() == 1
+
 
 class TestIssueFinal:
     def test_refuses_without_a_clearance(self, world: World, office: Office) -> None:

@@ -29,26 +29,6 @@ def _verdict(content: dict[str, Any], signer: TestKeySigner | None = None) -> st
     return certificate.examine(made).verdict
 
 
-def _final() -> dict[str, Any]:
-    expiry = {
-        "kind": "database-backup",
-        "expires_at": "2026-04-01T00:00:00.000000Z",
-        "evidence": "read-from-store",
-        "statement": "ef" * 32,
-    }
-    return {
-        **maker.predicate(),
-        "kind": "final",
-        "issued_at": "2026-04-02T00:00:00.000000Z",
-        "interim": {"certificate_id": "crt_0" + "g" * 25, "sha256": "cd" * 32},
-        "irrecoverable_from": {
-            "state": "established",
-            "at": "2026-04-01T00:00:00.000000Z",
-            "inventory": [expiry],
-        },
-    }
-
-
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     if isinstance(value, dict | list):
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
@@ -255,7 +235,15 @@ class TestKeys:
 
 class TestConsistency:
     def test_accepts_a_final_certificate(self) -> None:
-        assert _verdict(_final()) == "valid"
+        content = (ROOT / "tests" / "vectors" / "certificate-v1-final.json").read_bytes()
+        report = certificate.examine(content, KEYS)
+
+        assert (report.verdict, maker.certificate(maker.final())) == ("valid", json.loads(content))
+        assert jsonschema_rs.is_valid(STATEMENT_SCHEMA, maker.statement(maker.final()))
+        said = words.as_text(report)
+        assert "database-backup gone at 2026-04-13" in said
+        assert words.BY_WORD in said
+        assert words.PENDING not in said
 
     def test_accepts_an_absent_share_in_its_own_words(self) -> None:
         content = {**maker.predicate(), "shares": [maker.share(1), maker.share(2, "absent")]}
@@ -290,9 +278,9 @@ class TestConsistency:
             pytest.param({"nodes": [{"node": "a", "state": "unreachable"}]}, id="nothing-read"),
             pytest.param({"kind": "final"}, id="final-while-pending"),
             pytest.param(
-                {"irrecoverable_from": _final()["irrecoverable_from"]}, id="interim-ended"
+                {"irrecoverable_from": maker.final()["irrecoverable_from"]}, id="interim-ended"
             ),
-            pytest.param({"interim": _final()["interim"]}, id="interim-of-an-interim"),
+            pytest.param({"interim": maker.final()["interim"]}, id="interim-of-an-interim"),
             pytest.param({"signed_by": "eraser"}, id="other-signer"),
             pytest.param({"comment": "Ada Lovelace"}, id="free-text"),
             pytest.param(
@@ -307,13 +295,13 @@ class TestConsistency:
     @pytest.mark.parametrize(
         "change",
         [
-            pytest.param({"issued_at": "2026-03-31T00:00:00.000000Z"}, id="too-early"),
-            pytest.param({"destroyed_at": "2026-04-01T00:00:01.000000Z"}, id="not-the-latest"),
+            pytest.param({"issued_at": "2026-04-12T00:00:00.000000Z"}, id="too-early"),
+            pytest.param({"destroyed_at": "2026-04-13T02:11:01.000000Z"}, id="not-the-latest"),
         ],
     )
     def test_refuses_a_final_certificate_before_its_time(self, change: dict[str, Any]) -> None:
-        times = dict.fromkeys(("swept_at", "verified_at"), "2026-04-01T00:00:02.000000Z")
-        content = {**_final(), **(times if "destroyed_at" in change else {}), **change}
+        times = dict.fromkeys(("swept_at", "verified_at"), "2026-04-13T02:11:02.000000Z")
+        content = {**maker.final(), **(times if "destroyed_at" in change else {}), **change}
 
         assert _verdict(content) == "invalid"
 
