@@ -1,7 +1,7 @@
-"""`python -m bench.erasures`: erasures per second, from their fences to their verification.
+"""`python -m bench.erasures`: erasures, a whole source erased, a whole purpose retired, per second.
 
-The eraser and the attester are processes of their own, as in production. The ceiling is what the
-same key store destroys and reads back, by the same adapter, before and after.
+Worker, eraser and attester are processes of their own, as in production. The ceiling of erasures
+is what the same key store destroys and reads back, by the same adapter, before and after.
 """
 
 import argparse
@@ -9,75 +9,157 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import mean
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from bench import ceilings, ingest, installation, people
 from bench.people import Cast
 from bench.reports import Report
 
 _SHARES = 2_000
-_FENCES = 500
 _RECORDS = 2
+_FENCES = 500
 
 
 def main() -> None:
-    """Load, erase, report."""
+    """Load, erase; load again, retire; report."""
     parser = argparse.ArgumentParser(prog="bench.erasures", description=__doc__)
     parser.add_argument("--subjects", type=int, default=3_000)
     options = parser.parse_args()
     report = Report("erasures", options.subjects, _RECORDS)
     with installation.running() as bench:
         cast = people.make(bench)
-        measure(cast, report, load(cast, options.subjects))
+        for name, act in (("first", erase), ("second", erase_source), ("third", retire)):
+            load(cast, options.subjects, name)
+            act(cast, report, options.subjects)
     report.write()
 
 
-def load(cast: Cast, count: int) -> list[UUID]:
+def load(cast: Cast, count: int, name: str) -> None:
     """Subjects with two records and one consent each, put in through the REST API."""
-    from vault.models import Subject
-
-    names = [f"synthetic-{number}" for number in range(count)]
+    names = [f"synthetic-{name}-{number}" for number in range(count)]
+    installation.open_gate()
+    cast.sign_in()
     source = ingest.Source(cast)
     source.send("subjects:bulk", map(ingest.subject, names), {"created"})
     source.send("records:bulk", ingest.records(names, _RECORDS, "only"), {"created"})
     source.send("consents:bulk", (ingest.consent(cast, name) for name in names), {"recorded"})
-    return list(Subject.objects.filter(state="live").values_list("id", flat=True))
 
 
-def measure(cast: Cast, report: Report, subjects: Sequence[UUID]) -> None:
-    """Fence all, outwait the drain, then let the two processes work it off."""
-    from vault.services import shredding
-
-    started = time.perf_counter()
-    fence(subjects)
-    report.add("fenced", "subjects/s", len(subjects) / (time.perf_counter() - started))
-    time.sleep(shredding.drain_time().total_seconds())
-    installation.open_gate()
-    before = destroyed(cast)
+def erase(cast: Cast, report: Report, count: int) -> None:
+    """Fence everybody, outwait the drain, let eraser and attester work it off."""
+    fence()
+    before = _outwait(cast)
     with process(cast, "attest", is_idle=True), process(cast, "shred"):
-        swept, verified = work_off(len(subjects))
+        swept, verified = work_off(count)
     ceiling = mean([before, destroyed(cast)])
     report.add("erasures, fenced to swept", "erasures/s", swept, ceiling)
     report.add("erasures, fenced to verified", "erasures/s", verified, ceiling)
 
 
-def fence(subjects: Sequence[UUID]) -> None:
-    """Fences in this process, as a released mass erasure sets them."""
+def fence() -> None:
+    """Erasures that nobody asked for, so that the attester has no certificates to issue."""
     from core import clock
     from core.actors import Actor
     from core.unit_of_work import unit_of_work
-    from vault.services import shredding
+    from vault.models import Subject
+    from vault.services import fencing
 
     actor = Actor("process:bench", "process", None)
-    for subject in subjects:
+    subjects = list(Subject.objects.filter(state="live").values_list("id", flat=True))
+    for start in range(0, len(subjects), _FENCES):
+        fences = [fencing.Fence(subject, uuid4()) for subject in subjects[start : start + _FENCES]]
         with unit_of_work():
-            shredding.fence(
-                subject_id=subject, erasure_id=uuid4(), actor=actor, open_leases=0,
-                now=clock.now(),
-            )  # fmt: skip
+            fencing.fence_many(fences=fences, actor=actor, now=clock.now())
+
+
+def _outwait(cast: Cast) -> float:
+    """The drain; then the ceiling."""
+    from vault.services import shredding
+
+    time.sleep(shredding.drain_time().total_seconds())
+    installation.open_gate()
+    return destroyed(cast)
+
+
+def erase_source(cast: Cast, report: Report, count: int) -> None:
+    """A mass erasure from its release to the last certificate, the drain left out."""
+    from governance.models import SubjectRequest
+
+    release(cast)
+    report.add("mass erasure, fenced", "people/s", reached("erase-source", count))
+    ceiling = _outwait(cast)
+    done = SubjectRequest.objects.filter(state="certified")
+    started = time.perf_counter()
+    with process(cast, "attest"), process(cast, "shred"):
+        while done.all().count() < count:
+            time.sleep(0.2)
+        rate = count / (time.perf_counter() - started)
+    report.add("mass erasure, to the last certificate", "erasures/s", rate, ceiling)
+
+
+def release(cast: Cast) -> None:
+    """Draft, approve and release the erasure of the source, then let the worker fence everybody."""
+    from core import clock
+    from core.actors import Actor
+    from governance.domain.law import ErasureGround
+    from governance.services import mass_acts
+
+    def person(role: str) -> Actor:
+        return Actor(f"psn_{role}", role, cast.controller_id, person_id=uuid4())
+
+    made = mass_acts.draft(
+        controller_id=cast.controller_id, source_id=cast.source_id, ground=ErasureGround.A,
+        actor=person("analyst"), now=clock.now(),
+    )  # fmt: skip
+    of = {"controller_id": cast.controller_id, "mass_act_id": made.id}
+    for version, act, role in (
+        (1, mass_acts.approve, "compliance-officer"), (2, mass_acts.release, "key-custodian"),
+    ):  # fmt: skip
+        act(**of, expected_version=version, actor=person(role), now=clock.now())
+    with process(cast, "default"):
+        ended("erase-source")
+
+
+def retire(cast: Cast, report: Report, count: int) -> None:
+    """Retire the purpose, and let the worker withdraw everybody's ground."""
+    from core import clock
+    from core.actors import Actor
+    from governance.services import retirements
+    from vault.models import KeyGrant
+
+    dpo = Actor("psn_dpo", "dpo", cast.controller_id, person_id=uuid4())
+    retirements.retire(
+        controller_id=cast.controller_id, purpose_id=cast.purpose_id, actor=dpo, now=clock.now()
+    )
+    with process(cast, "default"):
+        ended("withdraw-purpose")
+    assert not KeyGrant.objects.exists()
+    report.add("mass withdrawal", "people/s", reached("withdraw-purpose", count))
+
+
+def ended(kind: str) -> None:
+    """Wait until the mass act has reached everybody."""
+    from governance.models import MassAct
+
+    while MassAct.objects.filter(kind=kind, ended_at=None).exists():
+        time.sleep(0.05)
+
+
+def reached(kind: str, count: int) -> float:
+    """People per second of the worker's own batches, its start left out."""
+    from core.models import AuditEvent
+    from governance.models import MassAct
+
+    mass_act = MassAct.objects.get(kind=kind)
+    assert mass_act.done == count, (mass_act.done, mass_act.left)
+    assert mass_act.ended_at is not None
+    is_erasure = kind == "erase-source"
+    action = "governance.request.released" if is_erasure else "governance.purpose.ended"
+    first = AuditEvent.objects.filter(action=action).earliest("occurred_at").occurred_at
+    return count / (mass_act.ended_at - first).total_seconds()
 
 
 def destroyed(cast: Cast) -> float:
@@ -139,8 +221,9 @@ def work_off(count: int) -> tuple[float, float]:
         while rows.all().exists():
             time.sleep(0.1)
         ends[name] = time.time()
-    started = Shredding.objects.aggregate(at=Min("drained_at"))["at"].timestamp()
-    assert Shredding.objects.filter(state="verified").count() == count
+    rows = Shredding.objects.filter(state="verified")
+    assert rows.count() == count
+    started = rows.aggregate(at=Min("drained_at"))["at"].timestamp()
     return count / (ends["swept"] - started), count / (ends["verified"] - started)
 
 
