@@ -8,7 +8,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
-from core import failpoints
+from accounts.models import Controller
+from accounts.services import staff
+from core import failpoints, ids
+from core.actors import process_actor
+from core.ids import PublicId
 from core.models import AuditEvent
 from tests.fakes.losses import find, lose_bo, put_back, read, state_of
 from tests.fakes.points import Killed
@@ -223,3 +227,44 @@ class TestCommand:
 
         with pytest.raises(CommandError, match="go together"):
             call_command("replay_journal", "--accept-loss")
+
+    def test_accepts_the_loss_of_a_named_operator(
+        self, site: Site, settings: Settings, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        settings.LETHE_PROCESS = "eraser"
+        staff.create(
+            email="una@clinic.example", password=None, roles=["operator"], controller_id=None,
+            actor=process_actor("command"), now=site.world.now,
+        )  # fmt: skip
+        site.person("ada")
+        put_back(site, ({}, None))
+
+        call_command("replay_journal", "--accept-loss", "--operator", "una@clinic.example")
+
+        assert "LOST: the key store lacks 1 key shares" in capsys.readouterr().out
+        event = AuditEvent.objects.get(action="vault.share.loss-accepted")
+        assert event.actor_id.startswith("psn_")
+
+
+class TestListOfTheLost:
+    @pytest.fixture(autouse=True)
+    def clinic(self, site: Site) -> None:
+        Controller.objects.create(
+            id=site.world.controller_id, slug="clinic", name="C", country="DE", timezone="UTC"
+        )
+
+    def test_names_people_by_their_public_ids(
+        self, site: Site, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        ada, bo, _ = lose_bo(site)
+
+        call_command("lost_keys", "--controller", "clinic")
+
+        said = capsys.readouterr().out
+        assert "clinic: 1 key groups of people are lost" in said
+        assert ids.format(PublicId.SUBJECT, bo) in said
+        assert ids.format(PublicId.SUBJECT, ada) not in said
+
+    def test_refuses_a_controller_that_is_not_there(self) -> None:
+        with pytest.raises(CommandError, match="no controller"):
+            call_command("lost_keys", "--controller", "nobody")
