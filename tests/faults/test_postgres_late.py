@@ -1,5 +1,6 @@
 """A real PostgreSQL behind a network that is slow, mute, or loses the answer to a commit."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,11 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from django.db import OperationalError, close_old_connections
+from django.db import DatabaseError, OperationalError, close_old_connections
 from pytest_django import Settings
 
 from accounts.models import AccessToken
 from core import effects, tasks
+from core.errors import ServiceError
 from core.models import Effect
 from core.unit_of_work import forget_broken_connection
 from governance.models import ConsentRecord
@@ -200,3 +202,35 @@ class TestMute:
         assert time.monotonic() - started_at < 30
         restores.disconnect()
         assert source.get(f"/subjects/{subject}/records").status_code == 200
+
+
+class TestStream:
+    def test_is_whole_or_said_to_be_cut_whichever_statement_is_lost(
+        self, study: Study, address: Proxy
+    ) -> None:
+        for name in ("ada", "bea"):
+            study.patient(name)
+        lease = study.lease()
+        seen = set()
+        for number in range(_ENOUGH):
+            fault = Fault(skip=number, times=1, cut_request=True)
+            with address.fault(fault):
+                seen.add(streamed(study, lease))
+            close_old_connections()
+            if not fault.caught.is_set():
+                break
+        assert 3 < number < _ENOUGH - 1
+        assert seen <= {"503 database-unavailable", "cut", "2 records"}
+        assert study.read(lease)[-1]["complete"]
+
+
+def streamed(study: Study, lease: Any) -> str:
+    """What a pipeline gets: a problem, a stream that is cut off, or all of it."""
+    answer = study.pipeline.get(f"/leases/{lease['id']}/records")
+    if answer.status_code != 200:
+        return f"{answer.status_code} {answer.json()['code']}"
+    try:
+        *_, last = map(json.loads, answer.getvalue().splitlines())
+    except (ServiceError, DatabaseError):
+        return "cut"
+    return f"{last['records']} records"
