@@ -41,6 +41,13 @@ def enqueue_many(
         transaction.on_commit(lambda: tasks.kick(effect_id=first, queue=queue))
 
 
+def waiting(*, kind: str, now: datetime, limit: int) -> list[str]:
+    """Keys of due effects of `kind` that nobody holds, oldest first."""
+    _path, queue = settings.LETHE_EFFECTS[kind]
+    due = Effect.objects.filter(queue=queue, kind=kind, state=EffectState.PENDING, due_at__lte=now)
+    return list(due.order_by("due_at", "id").values_list("key", flat=True)[:limit])
+
+
 @requires_unit_of_work
 def end_many(*, kind: str, keys: Iterable[str], now: datetime) -> int:
     """End waiting effects whose acts were done together with another one's; how many.

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from core import clock
+from core import clock, effect_batches
 from core.actors import Actor
 from core.canonical import parse_instant
 from core.effects import Again, Claim, Done
@@ -12,6 +12,8 @@ from governance.models import PurposeVersion
 from governance.services import certificates, consent, mass_running, purposes, rekeys
 from vault.errors import KeyLost
 
+#: Interim certificates that are signed in one run.
+_CERTIFICATES = 100
 #: How long a final certificate waits for the interim one that it names.
 _INTERIM_PAUSE = timedelta(minutes=5)
 #: How long until grants are tried again that a lost key hinders.
@@ -19,11 +21,19 @@ _LOST_PAUSE = timedelta(hours=1)
 
 
 def certify(claim: Claim) -> Done:
-    """Issue the interim certificate of a verified erasure; on queue `attest`."""
-    certificate = certificates.issue(
-        erasure_id=UUID(str(claim.payload["erasure_id"])), now=clock.now()
+    """Issue the interim certificate of a verified erasure, and others that wait; on `attest`."""
+    erasure_id = UUID(str(claim.payload["erasure_id"]))
+    others = effect_batches.waiting(kind=claim.kind, now=claim.now, limit=_CERTIFICATES)
+    issued = certificates.issue_many(
+        erasure_ids=list(dict.fromkeys([erasure_id, *map(UUID, others)])), now=clock.now()
     )
-    return Done(outcome={"certificate": str(certificate.id)})
+    certificate = certificates.issue(erasure_id=erasure_id, now=clock.now())
+
+    def settle() -> None:
+        keys = map(str, issued - {erasure_id})
+        effect_batches.end_many(kind=claim.kind, keys=keys, now=clock.now())
+
+    return Done(outcome={"certificate": str(certificate.id)}, settle=settle)
 
 
 def certify_final(claim: Claim) -> Done | Again:

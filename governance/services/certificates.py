@@ -7,10 +7,13 @@ any more, and names the interim one.
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+
+from django.db.models import F
 
 from contracts.verifier import certificate as verifier
 from contracts.verifier.schema import FILE_TYPE
@@ -65,12 +68,51 @@ def issue(*, erasure_id: UUID, now: datetime) -> Certificate:
     Runs in the attester's process, whose key signs. Raises NotAttested, EvidenceMissing,
     SigningKeyChanged, Unavailable (the signer; repeat).
     """
+    issue_many(erasure_ids=[erasure_id], now=now)
     issued = _issued(erasure_id, INTERIM)
-    if issued is not None:
-        return issued
+    if issued is None:
+        raise NotAttested if not _attestations([erasure_id]) else EvidenceMissing
+    return issued
+
+
+@no_open_transaction
+def issue_many(*, erasure_ids: Sequence[UUID], now: datetime) -> set[UUID]:
+    """As `issue` for each; returns those that have their interim certificate now.
+
+    One that is not attested, or whose evidence is missing, stops no other.
+    """
     known = BackupInventory.objects.exists()
     reason = Doubt.NOT_SINCE if known else Doubt.MISSING  # nobody can have looked since
-    return _issue(erasure_id, INTERIM, end={"state": "pending", "reason": reason.value}, now=now)
+    end = {"state": "pending", "reason": reason.value}
+    issued = _issued_of(erasure_ids, INTERIM)
+    attestations = _attestations([id_ for id_ in erasure_ids if id_ not in issued])
+    if not attestations:
+        return issued
+    signer: Signer = runtime.port("signer")
+    keys = signer.verifying_keys()
+    signed = []
+    for attestation, request in attestations:
+        with suppress(EvidenceMissing):
+            sources = Sources(attestation, request, end)
+            signed.append(_signed(sources, INTERIM, signer, holder=keys[-1].holder, now=now))
+    failpoints.reach("governance.certificate.signed")
+    _store(signed, keys, now=now)
+    return issued | {certificate.erasure_id for certificate in signed}
+
+
+def _attestations(
+    erasure_ids: Sequence[UUID],
+) -> list[tuple[DestructionAttestation, SubjectRequest | None]]:
+    """Attested erasures with the request that a whole person's erasure has."""
+    found = list(DestructionAttestation.objects.filter(erasure_id__any=erasure_ids))
+    whole = [one.erasure_id for one in found if not part_certificates.is_part(one.body)]
+    rows = SubjectRequest.objects.filter(erasure_id__any=whole)
+    requests = {row.erasure_id: row for row in rows}
+    return [
+        (one, requests.get(one.erasure_id))
+        for one in sorted(found, key=lambda one: one.at)
+        if one.erasure_id in requests or one.erasure_id not in whole
+    ]
 
 
 @no_open_transaction
@@ -94,75 +136,79 @@ def issue_final(*, erasure_id: UUID, now: datetime) -> Certificate:
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
     end = {"state": "established", **clearance.inventory}
-    return _issue(erasure_id, FINAL, end=end, interim=named, now=now)
-
-
-def _issue(
-    erasure_id: UUID,
-    kind: Certificate.Kind,
-    *,
-    end: Mapping[str, Any],
-    interim: Mapping[str, Any] | None = None,
-    now: datetime,
-) -> Certificate:
-    attestation = DestructionAttestation.objects.filter(erasure_id=erasure_id).first()
-    if attestation is None:
-        raise NotAttested
-    is_part = part_certificates.is_part(attestation.body)
-    request = None if is_part else SubjectRequest.objects.get(erasure_id=erasure_id)
+    ((attestation, request),) = _attestations([erasure_id])
     signer: Signer = runtime.port("signer")
+    keys = signer.verifying_keys()
+    sources = Sources(attestation, request, end, named)
+    certificate = _signed(sources, FINAL, signer, holder=keys[-1].holder, now=now)
+    failpoints.reach("governance.certificate.signed")
+    _store([certificate], keys, now=now)
+    return _issued(erasure_id, FINAL) or certificate
+
+
+def _signed(
+    sources: Sources, kind: Certificate.Kind, signer: Signer, *, holder: str, now: datetime
+) -> Certificate:
+    """A certificate that is not stored yet. Raises EvidenceMissing, Unavailable."""
     certificate = Certificate(
         id=ids.new_time_ordered(),
-        controller_id=attestation.controller_id,
-        erasure_id=erasure_id,
+        controller_id=sources.attestation.controller_id,
+        erasure_id=sources.attestation.erasure_id,
         kind=kind,
         issued_at=now,
     )
-    keys = signer.verifying_keys()
-    sources = Sources(attestation, request, end, interim)
-    statement = compose(certificate, sources, holder=keys[-1].holder)
-    certificate.document = {
-        "format": FILE_TYPE,
-        "envelope": dsse.envelope(statement, signer=signer),
-    }
-    failpoints.reach("governance.certificate.signed")
-    return _store(certificate, request, keys, now=now)
+    statement = compose(certificate, sources, holder=holder)
+    envelope = dsse.envelope(statement, signer=signer)
+    certificate.document = {"format": FILE_TYPE, "envelope": envelope}
+    return certificate
 
 
 def _issued(erasure_id: UUID, kind: str) -> Certificate | None:
     return Certificate.objects.filter(erasure_id=erasure_id, kind=kind).first()
 
 
+def _issued_of(erasure_ids: Sequence[UUID], kind: str) -> set[UUID]:
+    rows = Certificate.objects.filter(erasure_id__any=erasure_ids, kind=kind)
+    return set(rows.values_list("erasure_id", flat=True))
+
+
 def _store(
-    certificate: Certificate,
-    request: SubjectRequest | None,
-    keys: Sequence[VerifyingKey],
-    *,
-    now: datetime,
-) -> Certificate:
-    """Keep the certificate, archive the keys it can be checked with, move the request on."""
+    certificates: Sequence[Certificate], keys: Sequence[VerifyingKey], *, now: datetime
+) -> None:
+    """Keep them, archive the keys they can be checked with, move the requests on.
+
+    One that another process stored first is left as that one has it. All are of one kind.
+    """
+    erasure_ids = [certificate.erasure_id for certificate in certificates]
+    if not certificates:
+        return
     with unit_of_work():
-        locked = request and SubjectRequest.objects.select_for_update().get(id=request.id)
-        earlier = _issued(certificate.erasure_id, certificate.kind)
-        if earlier is not None:
-            return earlier
+        requests = SubjectRequest.objects.filter(erasure_id__any=erasure_ids)
+        list(requests.select_for_update().order_by("id").values_list("id", flat=True))
+        earlier = _issued_of(erasure_ids, certificates[0].kind)
+        fresh = [one for one in certificates if one.erasure_id not in earlier]
         _archive(keys, now=now)
-        certificate.save(force_insert=True)
-        if locked is not None and certificate.kind == INTERIM:
-            locked.state, locked.version = SubjectRequest.State.CERTIFIED, locked.version + 1
-            locked.save(update_fields=["state", "version"])
-        audit.record(
-            action="governance.certificate.issued",
-            actor=process_actor(keys[-1].holder),
-            controller_id=certificate.controller_id,
-            now=now,
-            erasure_id=certificate.erasure_id,
-            details={
-                "certificate": ids.format(PublicId.CERTIFICATE, certificate.id),
-                "kind": certificate.kind,
-            },
+        Certificate.objects.bulk_create(fresh)
+        if fresh and fresh[0].kind == INTERIM:
+            requests.filter(erasure_id__any=[one.erasure_id for one in fresh]).update(
+                state=SubjectRequest.State.CERTIFIED, version=F("version") + 1
+            )
+        audit.record_many(
+            [
+                audit.Event(
+                    action="governance.certificate.issued",
+                    actor=process_actor(keys[-1].holder),
+                    controller_id=one.controller_id,
+                    now=now,
+                    erasure_id=one.erasure_id,
+                    details={
+                        "certificate": ids.format(PublicId.CERTIFICATE, one.id),
+                        "kind": one.kind,
+                    },
+                )
+                for one in fresh
+            ]
         )
-    return certificate
 
 
 @requires_unit_of_work

@@ -92,6 +92,7 @@ class SuppressionTag(models.Model):
         indexes = [
             models.Index(fields=["controller_id", "kind", "tag"], name="suppression_by_tag"),
             models.Index(fields=["expires_at"], name="suppression_by_expiry"),
+            models.Index(fields=["erasure_id"], name="suppression_by_erasure"),
         ]
 
 
