@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import ceilings, ingest, installation, measurements, people
+from bench import ceilings, erasures, ingest, installation, measurements, people
 
 _RESULTS = Path(__file__).parent / "results"
 _PACKAGES = ("django", "psycopg", "cryptography", "pycurl", "gunicorn", "orjson")
@@ -51,7 +51,7 @@ def measure(
         print(row, flush=True)
 
     installation.open_gate()
-    store = ceilings.key_store(cast)
+    store = ceilings.key_store()
     ingest.figures(cast, names, each, store, add)
     if is_ingest_only:
         return rows
@@ -65,8 +65,7 @@ def measure(
     floor = ceilings.single_read(cast)
     for name, value in singles.items():
         add(f"single read {name} (floor beside it)", "ms", value, floor)
-    add("erasures", "erasures/s", measurements.erase(cast, min(300, subjects // 2)),
-        store["destroyed"])  # fmt: skip
+    erasures.erase(cast, add)
     return rows
 
 

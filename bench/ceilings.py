@@ -100,11 +100,9 @@ def _learn(keys: dict[bytes, tuple[Callable[..., bytes], bytes]], wanted: Sequen
         keys[grant.data_key_id.bytes] = AESGCM(key).decrypt, begins
 
 
-def key_store(cast: Cast) -> dict[str, float]:
-    """Per second: shares created, read (through one unwrap each), destroyed and read back."""
+def key_store() -> dict[str, float]:
+    """Per second: shares created, and read."""
     from vault import runtime
-    from vault.adapters.hashicorp.custodian import HashicorpCustodian
-    from vault.adapters.hashicorp.layout import Layout
     from vault.adapters.hashicorp.transport import read
     from vault.ports import ShareRef
 
@@ -115,14 +113,7 @@ def key_store(cast: Cast) -> dict[str, float]:
     created = rate(_KEYS, lambda: custodian.create_shares(refs))
     paths = [read(shares._layout.share("data", ref)) for ref in refs]  # noqa: SLF001
     reads = median(rate(_KEYS, lambda: shares._client.send(paths)) for _ in range(3))  # noqa: SLF001
-    eraser = HashicorpCustodian(cast.bench.client("eraser"), Layout())
-
-    def destroy() -> None:
-        eraser.destroy_shares(refs)
-        eraser.read_destruction(refs)
-
-    destroyed = rate(_KEYS, destroy)
-    return {"created": created, "read": reads, "destroyed": destroyed}
+    return {"created": created, "read": reads}
 
 
 def single_read(cast: Cast) -> float:

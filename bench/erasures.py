@@ -15,6 +15,7 @@ from statistics import mean
 from uuid import uuid4
 
 from bench import ceilings, ingest, installation, people
+from bench.ingest import Add
 from bench.people import Cast
 from bench.reports import Report
 
@@ -31,7 +32,9 @@ def main() -> None:
     report = Report("erasures", options.subjects, _RECORDS)
     with installation.running() as bench:
         cast = people.make(bench)
-        for name, act in (("first", erase), ("second", erase_source), ("third", retire)):
+        load(cast, options.subjects, "first")
+        erase(cast, report.add)
+        for name, act in (("second", erase_source), ("third", retire)):
             load(cast, options.subjects, name)
             act(cast, report, options.subjects)
     report.write()
@@ -48,19 +51,19 @@ def load(cast: Cast, count: int, name: str) -> None:
     source.send("consents:bulk", (ingest.consent(cast, name) for name in names), {"recorded"})
 
 
-def erase(cast: Cast, report: Report, count: int) -> None:
+def erase(cast: Cast, add: Add) -> None:
     """Fence everybody, outwait the drain, let eraser and attester work it off."""
-    fence()
+    count = fence()
     before = _outwait(cast)
     with process(cast, "attest", is_idle=True), process(cast, "shred"):
         swept, verified = work_off(count)
     ceiling = mean([before, destroyed(cast)])
-    report.add("erasures, fenced to swept", "erasures/s", swept, ceiling)
-    report.add("erasures, fenced to verified", "erasures/s", verified, ceiling)
+    add("erasures, fenced to swept", "erasures/s", swept, ceiling)
+    add("erasures, fenced to verified", "erasures/s", verified, ceiling)
 
 
-def fence() -> None:
-    """Erasures that nobody asked for, so that the attester has no certificates to issue."""
+def fence() -> int:
+    """Fence everybody; how many. Nobody asked, so the attester has no certificates to issue."""
     from core import clock
     from core.actors import Actor
     from core.unit_of_work import unit_of_work
@@ -73,6 +76,7 @@ def fence() -> None:
         fences = [fencing.Fence(subject, uuid4()) for subject in subjects[start : start + _FENCES]]
         with unit_of_work():
             fencing.fence_many(fences=fences, actor=actor, now=clock.now())
+    return len(subjects)
 
 
 def _outwait(cast: Cast) -> float:

@@ -1,10 +1,7 @@
 """What the product does, through its REST API and its own processes."""
 
-import subprocess
-import sys
 import time
 from statistics import median, quantiles
-from uuid import uuid4
 
 from bench.people import Cast
 
@@ -48,32 +45,3 @@ def single_reads(cast: Cast, count: int) -> dict[str, float]:
         answer.raise_for_status()
     cuts = quantiles(times, n=100)
     return {"p50": median(times), "p95": cuts[94], "p99": cuts[98]}
-
-
-def erase(cast: Cast, count: int) -> float:
-    """Erasures per second from fence to swept: fences here, the rest in the eraser process."""
-    from core import clock
-    from core.actors import Actor
-    from core.unit_of_work import unit_of_work
-    from vault.models import Shredding, Subject
-    from vault.services import shredding
-
-    actor = Actor("process:bench", "process", None)
-    subjects = list(Subject.objects.filter(state="live").values_list("id", flat=True)[:count])
-    for subject in subjects:
-        with unit_of_work():
-            shredding.fence(
-                subject_id=subject, erasure_id=uuid4(), actor=actor, open_leases=0,
-                now=clock.now(),
-            )  # fmt: skip
-    time.sleep(shredding.drain_time().total_seconds())
-    started = time.perf_counter()
-    command = [sys.executable, "manage.py", "sweep", "shred", "--forever"]
-    environment = cast.bench.environment("eraser") | {"LETHE_SWEEP_EVERY": "0"}
-    started = time.perf_counter()
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as eraser:
-        while Shredding.objects.filter(state__in=["fenced", "drained", "ordered"]).exists():
-            time.sleep(0.05)
-        seconds = time.perf_counter() - started
-        eraser.kill()
-    return count / seconds

@@ -52,7 +52,7 @@ def main() -> None:
 def measure(cast: Cast, report: Report, *, part: int) -> None:
     """Cold and warm, lines and Arrow, one worker and two, and single reads."""
     each = report.records_per_subject
-    reads = ceilings.key_store(cast)["read"]
+    reads = ceilings.key_store()["read"]
     place = (cast.bench.stream_url, f"0/{part}")
     with reading(cast, [place]) as (read,):
         cold = read()

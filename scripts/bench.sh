@@ -7,4 +7,10 @@ if [[ ! -f bench/__main__.py ]]; then
   exit 0
 fi
 scripts/vaultd.sh
-exec .venv/bin/python -m bench "$@"
+# scripts/bench.sh [erasures|streams] [options]
+part=bench
+if [[ "${1:-}" =~ ^(erasures|streams)$ ]]; then
+  part="bench.$1"
+  shift
+fi
+exec .venv/bin/python -m "$part" "$@"
