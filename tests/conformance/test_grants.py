@@ -126,9 +126,10 @@ class TestOpenGrants:
     def test_refuses_another_purpose(self, store: Store, new_refs: Refs) -> None:
         ((ref, _, wrapped),) = _make(store, new_refs, key=store.purpose)
 
-        opened = store.stream.open_grants([GrantToOpen(ref, store.other_purpose, wrapped)])
+        (opened,) = store.stream.open_grants([GrantToOpen(ref, store.other_purpose, wrapped)])
 
-        assert opened == [GrantFailure.NOT_AUTHENTIC]
+        # By now the other key may have been rotated less often, or refuse this version.
+        assert opened in {GrantFailure.NOT_AUTHENTIC, GrantFailure.VERSION_ABSENT}
 
     @pytest.mark.parametrize("forgery", FORGERIES.values(), ids=FORGERIES.keys())
     def test_refuses_forged_bytes_and_goes_on(

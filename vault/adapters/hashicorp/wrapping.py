@@ -159,7 +159,7 @@ def _result(
 def _failure(act: str, error: str, asked: Mapping[str, str], answer: Answer) -> GrantFailure:
     if act != "encrypt":
         version = int(asked["ciphertext"].split(":", 2)[1].removeprefix("v"))
-        if any(text in error for text in _NO_VERSION) and version <= MOST_VERSIONS:
+        if any(text in error for text in _NO_VERSION) and 0 < version <= MOST_VERSIONS:
             return GrantFailure.VERSION_ABSENT
         if any(text in error for text in (*_NO_VERSION, *_BAD_ITEM)):
             return GrantFailure.NOT_AUTHENTIC
