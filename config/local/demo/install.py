@@ -208,7 +208,7 @@ class Install:
                 raise NotPossible(f"The process {name} did not start; see {log}")
             try:
                 return requests.get(url, timeout=5).ok or None
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 return None
 
         wait_for(
