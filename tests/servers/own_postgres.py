@@ -129,8 +129,10 @@ def folder() -> Iterator[Path]:
     """A folder that the server's account may enter, which those of pytest are not."""
     made = Path(tempfile.mkdtemp(prefix="lethe-pg-"))
     made.chmod(0o755)
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
