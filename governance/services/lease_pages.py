@@ -125,6 +125,7 @@ def disclose(lease_id: UUID, page: Opened, *, now: datetime) -> None:
     ends = f"\t{lease_id}\t{now.isoformat()}\n".encode()
     rows = b"".join(trail.hex().encode() + ends for trail in page.trails)
     with (
+        connection.wrap_database_errors,  # a copy ends outside any call that Django translates
         connection.cursor() as cursor,
         cursor.copy("COPY governance_disclosure (trail_id, lease_id, at) FROM STDIN") as copy,
     ):
