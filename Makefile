@@ -8,12 +8,12 @@ MAKEFLAGS += --no-print-directory
 PYTHON := .venv/bin/python
 SUITES := vault chain bft browser fault
 
-.PHONY: help setup setup-demo demo test check bench fmt lint types imports lock doctor vaultd \
+.PHONY: help setup setup-demo demo test test-fault-long check bench fmt lint types imports lock doctor vaultd \
 	$(addprefix test-,$(SUITES))
 
 help: ## Show this list
-	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
-	@echo "test-NAME     Run one suite: $(SUITES)"
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 18
+	@echo "test-NAME         Run one suite: $(SUITES)"
 
 setup: ## Install everything for tests and development into .venv
 	@scripts/setup.sh dev
@@ -32,6 +32,9 @@ check: setup ## The quick part of `make test`, under three minutes
 
 $(addprefix test-,$(SUITES)): test-%: setup
 	@scripts/test.sh suite $*
+
+test-fault-long: setup ## 10,000 faults at named points and 200 killed processes; an hour
+	@scripts/faults.sh
 
 bench: setup ## Measure streams, reads, ingest and erasures
 	@scripts/bench.sh
