@@ -36,9 +36,7 @@ _DATA_KEY = {
 _CUSTODY_GRANT = {"data_key_id": "uuid", "subject_id": "uuid", "wrapped": "bytea"}
 
 #: What the key store lacks though nobody destroyed it.
-_LOST = frozenset(
-    {GrantFailure.SHARE_ABSENT, GrantFailure.KEY_ABSENT, GrantFailure.VERSION_ABSENT}
-)
+_LOST = frozenset({GrantFailure.SHARE_ABSENT, GrantFailure.KEY_ABSENT, GrantFailure.VERSION_ABSENT})
 
 Slot: TypeAlias = tuple[UUID, UUID]
 
