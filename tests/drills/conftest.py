@@ -94,16 +94,23 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def site(transactional_db: None, tmp_path: Path, cluster: Cluster) -> Iterator[RealSite]:
+def server(cluster: Cluster) -> VaultServer:
     assert cluster.keys is not None
-    server = VaultServer(
+    made = VaultServer(
         cluster.nodes[0].address,
         cluster.keys.root,
         Layout(),
         nodes=tuple(node.address for node in cluster.nodes),
         timeout=30.0,
     )
-    server.install()
+    made.install()
+    return made
+
+
+@pytest.fixture
+def site(
+    transactional_db: None, tmp_path: Path, cluster: Cluster, server: VaultServer
+) -> Iterator[RealSite]:
     store = EveryProcess(server)
     with make_world(tmp_path, store) as world, runtime.override(participants=[participant()]):
         made = RealSite(world, tmp_path, cluster, store)

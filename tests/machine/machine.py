@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from core.errors import ServiceError
+from tests.fakes.site import Site
 from tests.fakes.world import world as make_world
 from tests.machine import acts, invariants
 from tests.machine.model import Person
@@ -45,8 +46,12 @@ class TownMachine(RuleBasedStateMachine):
         call_command("flush", database="owner", interactive=False, verbosity=0)
         self.stack = ExitStack()
         self.folder = Path(tempfile.mkdtemp(prefix="lethe-town-"))
-        self.town = Town(self.stack.enter_context(make_world(self.folder)), self.folder)
+        self.town = Town(self.site())
         self.number = 0
+
+    def site(self) -> Site:
+        """A new site, for the length of the run."""
+        return Site(self.stack.enter_context(make_world(self.folder)), self.folder)
 
     @initialize()
     def opens(self) -> None:
@@ -215,7 +220,7 @@ class TownMachine(RuleBasedStateMachine):
         if odds == 1:
             self.town.put_back_database(data.draw(st.sampled_from(self.town.dumps)))
 
-    @precondition(lambda self: self.town.snapshots)
+    @precondition(lambda self: self.town.snapshots and self.may_put_keys_back())
     @rule(data=st.data())
     def put_back_keys(self, data: Any) -> None:
         self.town.put_back_keys(data.draw(st.sampled_from(self.town.snapshots)))
@@ -223,6 +228,7 @@ class TownMachine(RuleBasedStateMachine):
             self.town.recover(does_release=True)
 
     @precondition(lambda self: self.town.dumps and self.town.snapshots)
+    @precondition(lambda self: self.may_put_keys_back())
     @rule(data=st.data(), odds=st.integers(0, 2))
     def put_back_both(self, data: Any, odds: int) -> None:
         if odds != 1:
@@ -265,6 +271,10 @@ class TownMachine(RuleBasedStateMachine):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     # --- helpers ---------------------------------------------------------------------------
+
+    def may_put_keys_back(self) -> bool:
+        """Snapshots of a real key store take seconds to put back."""
+        return True
 
     def somebody(self) -> bool:
         return bool(self.living())

@@ -8,22 +8,24 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from core import effects, failpoints, ids, runtime
+from core import effects, failpoints, ids
+from core import runtime as core_runtime
 from core.actors import Actor
 from core.errors import ServiceError
 from core.ids import PublicId
 from tests.fakes import backups, rotations
 from tests.fakes.points import Killed
 from tests.fakes.site import Site
-from tests.fakes.world import World
 from tests.machine.model import Truth
 from tests.servers import restores
+from vault import runtime
 from vault.adapters import directory_journal
 from vault.domain.gate import Reason
 from vault.errors import TooLate
 from vault.models import PendingEntry
+from vault.ports import ShareRef, ShareState
 from vault.services import gate, key_cache, losing, refounding, releasing, replaying
 
 QUEUES = ("shred", "attest", "default")
@@ -60,8 +62,7 @@ class Backup:
 class Town:
     """The site, what is true of it, and its backups. `raised` counts faults by point."""
 
-    world: World
-    folder: Path
+    site: Site
     truth: Truth = field(default_factory=Truth)
     dumps: list[Backup] = field(default_factory=list)
     snapshots: list[Any] = field(default_factory=list)
@@ -70,7 +71,7 @@ class Town:
     stack: ExitStack = field(default_factory=ExitStack)
 
     def __post_init__(self) -> None:
-        self.site = Site(self.world, self.folder)
+        self.world, self.folder = self.site.world, self.site.folder
         self.stack.enter_context(rotations.inventory())
 
     @property
@@ -121,12 +122,18 @@ class Town:
             folder / "journal", mirrors=[folder / "mirror"]
         )
         self.world.journal = journal
-        self.stack.enter_context(runtime.override(journal=journal, journal_reader=journal))
+        self.stack.enter_context(core_runtime.override(journal=journal, journal_reader=journal))
 
     def settle(self) -> None:
         """Take note of what the journal has by now."""
         if not PendingEntry.objects.exists():
             self.truth.secure()
+
+    def lives(self, kid: UUID) -> bool:
+        """Whether any node of the key store can use this share, looked at from outside."""
+        ref = ShareRef(kid.bytes, self.world.controller_id)
+        readings = runtime.custodian().read_destruction([ref])
+        return any(reading.state is ShareState.LIVE for reading in readings)
 
     def is_open(self) -> bool:
         return gate.state().is_open
