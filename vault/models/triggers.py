@@ -169,7 +169,11 @@ SHRED_BLOCKED = """
 
 
 def shred_lock() -> pgtrigger.Trigger:
-    """No shredding begins or is ordered while a lock covers what it destroys."""
+    """No shredding begins or is ordered while a lock covers what it destroys.
+
+    Except what the journal has: it was ordered before the restore that made it be fenced again, and
+    a lock that was placed meanwhile came too late.
+    """
     blocked = SHRED_BLOCKED.format(subject="NEW.subject_id", scope="NEW.scope", group='NEW."group"')
     return pgtrigger.Trigger(
         name="shred_lock",
@@ -177,7 +181,7 @@ def shred_lock() -> pgtrigger.Trigger:
         operation=pgtrigger.Insert | pgtrigger.Update,
         func=f"""
     IF (TG_OP = 'INSERT' OR (NEW.state = 'ordered' AND OLD.state <> 'ordered'))
-       AND EXISTS ({blocked}) THEN
+       AND NEW.journal = '{{}}'::jsonb AND EXISTS ({blocked}) THEN
         RAISE EXCEPTION 'a lock forbids this shredding' USING ERRCODE = 'LT003';
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.state = 'cancelled'

@@ -114,9 +114,12 @@ def _delete(row: Shredding) -> dict[str, int]:
 
 
 @requires_unit_of_work
-def fence_again(item: Mapping[str, Any], *, at: datetime) -> Shredding | None:
+def fence_again(
+    item: Mapping[str, Any], *, noted: Mapping[str, Any], at: datetime
+) -> Shredding | None:
     """Fence what a restored database has forgotten was fenced; None when it knows no such share.
 
+    `noted` is the journal's receipt. What was called off after the restore is fenced again, too.
     A database from before a re-key's swap has lost what that kept: the key is destroyed already.
     """
     scope, kids = Scope(item["scope"]), [UUID(hex=kid) for kid in item["kids"]]
@@ -136,6 +139,7 @@ def fence_again(item: Mapping[str, Any], *, at: datetime) -> Shredding | None:
         state=ShreddingState.FENCED,
         fenced_at=at,
         drain_until=at,
+        journal=noted,
     )
     _retire(row, known.exclude(state=ShareState.LOST), now=at)
     Rekey.objects.filter(old_share__in=kids, state=RekeyState.SWAPPED).update(

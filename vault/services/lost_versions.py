@@ -36,10 +36,9 @@ def find(*, now: datetime) -> int:
 
     Needs the right to read the versions of keys, not the keys. Raises CustodianUnavailable.
     """
-    marks = {
-        (row.wrapping_key, row.to_version): row.mark
-        for row in Rotation.objects.exclude(to_version=None)
-    }
+    # Of a number that was rotated to twice, the later version is the one that grants are under.
+    rotated = Rotation.objects.exclude(to_version=None).order_by("rotated_at")
+    marks = {(row.wrapping_key, row.to_version): row.mark for row in rotated}
     in_use = _in_use()
     named = set(in_use) | set(LostVersion.objects.values_list("wrapping_key", flat=True))
     named |= {name for name, _ in marks}
@@ -52,7 +51,8 @@ def find(*, now: datetime) -> int:
         }
         with unit_of_work():
             _note(name, lost, versions, now=now)
-            _begin_again(name, in_use.get(name, {}), versions, now=now)
+            if not lost:  # another version of a lost one's number would hide that it is lost
+                _begin_again(name, versions, now=now)
     return LostVersion.objects.count()
 
 
@@ -107,15 +107,13 @@ def _note(
 
 
 @requires_unit_of_work
-def _begin_again(
-    name: str, in_use: Mapping[int, int], versions: KeyVersions | None, *, now: datetime
-) -> None:
+def _begin_again(name: str, versions: KeyVersions | None, *, now: datetime) -> None:
     """A rotation whose new version is gone, and no grant needs it, rotates once more."""
     rows = Rotation.objects.select_for_update().filter(wrapping_key=name, to_version__isnull=False)
     row = rows.exclude(state=RotationState.DONE).first()
     if row is None or versions is None or row.to_version is None:
         return
-    if _holds(versions, row.to_version, row.mark) or max(in_use, default=0) >= row.to_version:
+    if _holds(versions, row.to_version, row.mark):
         return
     require_rotation_move(row.state, RotationState.PLANNED)
     row.state, row.from_version, row.to_version = RotationState.PLANNED, versions.latest, None

@@ -11,7 +11,8 @@ from uuid import UUID
 
 from django.conf import settings
 
-from core import canonical, ids
+from core import audit, canonical, ids
+from core.logging import get_logger
 from core.unit_of_work import requires_unit_of_work
 from vault import runtime
 from vault.domain.journal import Entry, EntryKind
@@ -32,12 +33,15 @@ from vault.services import (
     grants,
     group_shredding,
     journal,
+    locks,
     rekeying,
     restrictions,
     shredding,
 )
 
 Body: TypeAlias = Mapping[str, Any]
+
+logger = get_logger(__name__)
 
 
 @requires_unit_of_work
@@ -60,26 +64,43 @@ def _destruction(entry: Entry, now: datetime) -> None:
 def _erasure(entry: Entry, item: Body, receipt: JournalReceipt, *, now: datetime) -> None:
     erasure_id, controller_id = UUID(item["erasure_id"]), UUID(entry.body["controller_id"])
     _suppress(item, controller_id, entry.at)
+    noted = journal.noted(receipt)
     known = Shredding.objects.select_for_update().filter(erasure_id=erasure_id).first()
-    if known is None and item["scope"] == Scope.SUBJECT:
-        known = _fenced_again(item, erasure_id, controller_id, entry.at)
-    elif known is None:
-        known = group_shredding.fence_again(item, at=entry.at)
+    if known is not None and known.state == ShreddingState.CANCELLED:
+        known.delete()  # called off since the restore, when nobody could know that it was ordered
+        known = None
+    if known is None:
+        is_whole = item["scope"] == Scope.SUBJECT
+        again = _fenced_again if is_whole else group_shredding.fence_again
+        known = again(item, noted=noted, at=entry.at)
     if known is None:
         return  # it came after the backup: only the key store still has to forget it
-    known.journal = journal.noted(receipt)
-    known.held_at = None
+    known.journal, known.held_at = noted, None
     known.save(update_fields=["journal", "held_at"])
+    _tell_locks(known, now=now)
     if known.state in CANCELLABLE:
         if known.state == ShreddingState.FENCED:
             shredding.move([known], ShreddingState.DRAINED, now=now)
         shredding.move([known], ShreddingState.ORDERED, now=now)
 
 
-def _fenced_again(
-    item: Body, erasure_id: UUID, controller_id: UUID, at: datetime
-) -> Shredding | None:
+@requires_unit_of_work
+def _tell_locks(known: Shredding, *, now: datetime) -> None:
+    """A lock that was placed after the order, of which the restored database knew nothing."""
+    if known.state in CANCELLABLE and locks.blocked(erasure_ids=[known.erasure_id]):
+        logger.critical("shredding.locked_too_late", erasure=str(known.erasure_id))
+        audit.record(
+            action="vault.lock.too-late",
+            actor=shredding.ERASER,
+            controller_id=known.controller_id,
+            now=now,
+            erasure_id=known.erasure_id,
+        )
+
+
+def _fenced_again(item: Body, *, noted: Mapping[str, Any], at: datetime) -> Shredding | None:
     """Fence the subject that holds these shares, as it was fenced before the restore."""
+    erasure_id = UUID(item["erasure_id"])
     kids = [UUID(hex=kid) for kid in item["kids"]]
     owner = KeyShare.objects.filter(kid__in=kids, subject__isnull=False).first()
     if owner is None or owner.subject_id is None:
@@ -89,11 +110,12 @@ def _fenced_again(
     others.update(state=ShreddingState.CANCELLED, cancelled_at=at)
     made = Shredding.objects.create(
         erasure_id=erasure_id,
-        controller_id=controller_id,
+        controller_id=owner.controller_id,
         subject=subject,
         state=ShreddingState.FENCED,
         fenced_at=at,
         drain_until=at,
+        journal=noted,
     )
     shares = KeyShare.objects.filter(subject=subject).exclude(
         state__in=[ShareState.DESTROYED, ShareState.ABSENT]

@@ -128,6 +128,42 @@ class TestLostVersion:
         assert go_on(site) == "rewrapped"
         assert (versions(), readable(site)) == ({2}, {b'{"name":"ada"}'})
 
+    def test_does_not_give_its_number_to_another(self, site: Site) -> None:
+        """The store is put back to before two rotations, of which the second has just begun."""
+        ada = site.person("ada")
+        older = site.snapshot()
+        rotated(site, custody=True)
+        clear(site)
+        assert go_on(site) == "done"
+        begin(site, custody=True)
+        assert go_on(site) == "rotated"
+        newer = site.snapshot()
+        site.put_back_keys(older)
+        key_cache.cache().clear()
+        losing.find(now=site.world.now)
+
+        with pytest.raises(KeyLost):
+            go_on(site)
+        assert latest(site, keys.CUSTODY) == 1
+        with pytest.raises(KeyLost):
+            own(site, ada)
+
+        site.put_back_keys(newer)
+        losing.find(now=site.world.now)
+        assert own(site, ada) == [b'{"name":"ada"}']
+
+    def test_is_known_by_its_latest_mark_when_its_number_was_used_twice(self, site: Site) -> None:
+        self.lose(site)
+        Rotation.objects.update(state="done")
+        effects.sweep(queue="default", now=site.world.now)
+        losing.find(now=site.world.now)
+        site.world.later(minutes=2)
+        rotated(site)
+        Rotation.objects.filter(state="done").update(planned_at=site.world.now)  # the oldest last
+
+        assert losing.find(now=site.world.now).versions == 0
+        assert (versions(), readable(site)) == ({2}, {b'{"name":"ada"}'})
+
     def test_ends_with_the_right_snapshot(self, site: Site) -> None:
         ada, newer = self.lose(site, custody=True)
         with pytest.raises(KeyLost):
