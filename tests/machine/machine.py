@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -17,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from core.errors import ServiceError
 from tests.fakes.site import Site
 from tests.fakes.world import world as make_world
-from tests.machine import acts, invariants
+from tests.machine import acts, carrying, invariants
 from tests.machine.model import Person
 from tests.machine.town import QUEUES, Fault, Town
 from vault.errors import ShredBlocked
@@ -31,6 +32,12 @@ FAULTS = st.one_of(
     st.builds(Fault, at=st.sampled_from(_TRIES)),
     st.builds(Fault, at=st.just((0, 0)), lost_answer=st.sampled_from(_ANSWERS)),
 )
+#: Where the steps of something that is carried to its end break off.
+POINTS: Any = st.lists(
+    st.one_of(st.integers(0, 9), st.sampled_from(sorted(carrying.POINTS))), min_size=3, max_size=9
+)
+#: How often a step breaks off before it is left alone.
+_BREAKS = 4
 _PEOPLE, _REFERENCES, _DUMPS = 6, ("r1", "r2"), 3
 
 
@@ -192,21 +199,50 @@ class TownMachine(RuleBasedStateMachine):
     def tend(self, fault: Fault) -> None:
         self._do(self.town.site.tend, fault)
 
+    # --- from beginning to end -------------------------------------------------------------
+
+    @precondition(lambda self: self.town.is_open())
+    @rule(points=POINTS)
+    def carry_erasures(self, points: list[int | str]) -> None:
+        self._carry(carrying.erasures(self.town), points)
+
+    @precondition(lambda self: self.somebody() and self.town.is_open())
+    @rule(data=st.data(), points=POINTS)
+    def carry_rekey(self, data: Any, points: list[int | str]) -> None:
+        self._carry(carrying.rekey(self.town, self.draw(data).id), points)
+
+    @precondition(lambda self: self.town.is_open())
+    @rule(is_custody=st.booleans(), points=POINTS)
+    def carry_rotation(self, *, is_custody: bool, points: list[int | str]) -> None:
+        self._carry(carrying.rotation(self.town, is_custody=is_custody), points)
+
+    @precondition(lambda self: self.town.is_open() and self.may_put_keys_back())
+    @rule(points=POINTS)
+    def carry_loss(self, points: list[int | str]) -> None:
+        self._carry(carrying.loss(self.town), points)
+
+    def _carry(self, steps: list[Callable[[], object]], points: list[int | str]) -> None:
+        """Each step breaks off at the points whose turn it is, is done again, and is looked at."""
+        turn = cycle(points)
+        for step in steps:
+            for _ in range(_BREAKS):
+                if self._do(step, Fault((next(turn),))):
+                    break
+            else:
+                self._do(step, Fault())
+            self.holds()
+
     # --- backups ---------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.town.dumps) < _DUMPS)
     @rule()
     def back_up_database(self) -> None:
-        self.town.world.later(minutes=2)
         self.town.back_up_database()
-        self.town.world.later(minutes=2)
 
     @precondition(lambda self: len(self.town.snapshots) < _DUMPS)
     @rule()
     def back_up_keys(self) -> None:
-        self.town.world.later(minutes=2)
         self.town.back_up_keys()
-        self.town.world.later(minutes=2)
 
     @precondition(lambda self: self.town.dumps)
     @rule(odds=st.integers(0, 3))
@@ -215,17 +251,14 @@ class TownMachine(RuleBasedStateMachine):
             self.town.end_old_backups()
 
     @precondition(lambda self: self.town.dumps)
-    @rule(data=st.data(), odds=st.integers(0, 2))
-    def put_back_database(self, data: Any, odds: int) -> None:
-        if odds == 1:
-            self.town.put_back_database(data.draw(st.sampled_from(self.town.dumps)))
+    @rule(data=st.data())
+    def put_back_database(self, data: Any) -> None:
+        self.town.put_back_database(data.draw(st.sampled_from(self.town.dumps)))
 
     @precondition(lambda self: self.town.snapshots and self.may_put_keys_back())
     @rule(data=st.data())
     def put_back_keys(self, data: Any) -> None:
-        self.town.put_back_keys(data.draw(st.sampled_from(self.town.snapshots)))
-        if self.town.is_open():  # in step, and perhaps without keys that were made since
-            self.town.recover(does_release=True)
+        self._put_back_keys(data)
 
     @precondition(lambda self: self.town.dumps and self.town.snapshots)
     @precondition(lambda self: self.may_put_keys_back())
@@ -234,7 +267,18 @@ class TownMachine(RuleBasedStateMachine):
         if odds != 1:
             return
         self.town.put_back_database(data.draw(st.sampled_from(self.town.dumps)))
+        self._put_back_keys(data)
+
+    def _put_back_keys(self, data: Any) -> None:
         self.town.put_back_keys(data.draw(st.sampled_from(self.town.snapshots)))
+        if self.town.is_open():  # in step, and perhaps without keys that were made since
+            self.town.recover(does_release=True)
+
+    @precondition(lambda self: not self.town.is_open())
+    @rule(does_release=st.booleans(), points=POINTS)
+    def recover_at_once(self, *, does_release: bool, points: list[int | str]) -> None:
+        self._carry([lambda: self.town.recover(does_release=does_release)], points)
+        assert self.town.is_open()
 
     @rule(does_release=st.booleans(), fault=FAULTS)
     def recover(self, *, does_release: bool, fault: Fault) -> None:

@@ -29,6 +29,8 @@ from vault.ports import ShareRef, ShareState
 from vault.services import gate, key_cache, losing, refounding, releasing, replaying
 
 QUEUES = ("shred", "attest", "default")
+#: Backups of each store that are kept; the oldest goes.
+_KEPT = 4
 #: Rounds of the operator after which the gate must be open.
 _ROUNDS = 6
 _REPLAYED = {
@@ -41,12 +43,13 @@ _REPLAYED = {
 
 @dataclass
 class Fault:
-    """What befalls an act: it breaks off at the n-th named point, or the store's answer is lost.
+    """What befalls an act: it breaks off at a named point, or the store's answer is lost.
 
-    Whoever was broken off tries again: `at` is one number for each try, 0 for one that goes well.
+    Whoever was broken off tries again. `at` has for each try the point's name, or a number for the
+    n-th point that is reached, 0 for a try that goes well.
     """
 
-    at: tuple[int, ...] = (0,)
+    at: tuple[int | str, ...] = (0,)
     lost_answer: str = ""
 
 
@@ -82,7 +85,7 @@ class Town:
         """Do it, as often as `fault` has tries; True when the last one surely came to its end."""
         return [self._try(act, at, fault.lost_answer) for at in fault.at][-1]
 
-    def _try(self, act: Callable[[], object], at: int, lost_answer: str) -> bool:
+    def _try(self, act: Callable[[], object], at: int | str, lost_answer: str) -> bool:
         self.world.later(minutes=1)
         store = self.world.custodian
         if lost_answer:
@@ -102,12 +105,12 @@ class Town:
             store.lost_answers.clear()
         return True
 
-    def _killer(self, at: int) -> Callable[[str], None]:
+    def _killer(self, at: int | str) -> Callable[[str], None]:
         reached: list[str] = []
 
         def reach(point: str) -> None:
             reached.append(point)
-            if len(reached) == at:
+            if at in (point, len(reached)):
                 self.raised[point] += 1
                 raise Killed
 
@@ -150,16 +153,23 @@ class Town:
     # --- backups and restores --------------------------------------------------------------
 
     def back_up_database(self) -> None:
+        """One begins well after what went before and well before what follows: clocks differ."""
+        self.world.later(minutes=2)
         began = self.now
+        del self.dumps[: 1 - _KEPT]
         dump = restores.take(self.folder / f"{len(self.dumps)}-{self.counts['dumps']}.dump")
         self.counts["dumps"] += 1
         self.dumps.append(Backup(dump, self.truth.kept()))
         backups.newest["database"] = began
+        self.world.later(minutes=2)
 
     def back_up_keys(self) -> None:
+        self.world.later(minutes=2)
         began = self.now
+        del self.snapshots[: 1 - _KEPT]
         self.snapshots.append(self.site.snapshot())
         backups.newest["key-store"] = began
+        self.world.later(minutes=2)
 
     def put_back_database(self, backup: Backup) -> None:
         self.counts["restores of the database"] += 1
