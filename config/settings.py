@@ -252,8 +252,8 @@ LETHE_DEK_CACHE_SIZE = int(env.number("LETHE_DEK_CACHE_SIZE", 100_000))
 LETHE_REKEY_SWAP_HOURS = env.number("LETHE_REKEY_SWAP_HOURS", 24)
 LETHE_REKEY_DESTROY_HOURS = env.number("LETHE_REKEY_DESTROY_HOURS", 72)
 LETHE_BACKUPS_ATTESTED = "vault.services.backups.attested"
-#: Whether no backup of the database from before a time is left: (since, now) -> bool.
-LETHE_BACKUPS_CLEARED = "vault.services.rotation_steps.inventory_cleared"
+#: Whether no backup of a store from before a time is left: (store, since, now) -> bool.
+LETHE_BACKUPS_CLEARED = "vault.services.backups.cleared"
 #: A replay that finds more of the keys in use missing than this needs somebody who answers for it.
 LETHE_LOSS_PERCENT = env.number("LETHE_LOSS_PERCENT", 1)
 LETHE_LEASE_HOURS = env.number("LETHE_LEASE_HOURS", 12)

@@ -15,9 +15,9 @@ from vault.services import key_cache, purpose_keys, reading, rotating, rotation_
 cleared: dict[str, datetime] = {}
 
 
-def clears(*, since: datetime, now: datetime) -> bool:
+def clears(*, store: str, since: datetime, now: datetime) -> bool:
     """What `settings.LETHE_BACKUPS_CLEARED` names in tests."""
-    return "database" in cleared and since < cleared["database"] <= now
+    return store in cleared and since < cleared[store] <= now
 
 
 def begin(site: Site, *, custody: bool = False) -> Rotation:

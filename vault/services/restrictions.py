@@ -4,7 +4,7 @@ A restriction keeps grants and data as they are; lifting it gives them back. Eac
 purpose of a subject, or all of them.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from core import audit, ids
@@ -30,6 +30,7 @@ def restrict(
     `reason` is a code. Raises SubjectNotFound, SubjectErased.
     """
     subject = lock_subject(subject_id)
+    decided_at = _after(subject, purpose_id, "lifted_at", decided_at, now=now)
     set_restriction(subject, purpose_id, decided_at=decided_at, now=now)
     _intend("restriction", subject, purpose_id, decided_at, reason=reason, now=now)
     _record("restricted", subject, reason, actor=actor, now=now)
@@ -50,9 +51,26 @@ def lift(
     One of the whole subject and one of a single purpose are lifted each by itself.
     """
     subject = lock_subject(subject_id)
+    decided_at = _after(subject, purpose_id, "restricted_at", decided_at, now=now)
     lift_restriction(subject, purpose_id, decided_at=decided_at, now=now)
     _intend("restriction-lifted", subject, purpose_id, decided_at, reason=reason, now=now)
     _record("restriction-lifted", subject, reason, actor=actor, now=now)
+
+
+def _after(
+    subject: Subject, purpose_id: UUID | None, field: str, decided_at: datetime, *, now: datetime
+) -> datetime:
+    """What is decided by this very request comes after all that is known, whatever the clocks say.
+
+    What was decided before and is told late keeps its time: a later decision stands.
+    """
+    known: datetime | None = getattr(subject, field)
+    if purpose_id is not None:
+        of_purpose = Alias.objects.filter(subject=subject, purpose_id=purpose_id)
+        known = of_purpose.values_list(field, flat=True).first()
+    if decided_at < now or known is None or known < decided_at:
+        return decided_at
+    return known + timedelta(microseconds=1)
 
 
 @requires_unit_of_work

@@ -18,12 +18,11 @@ from core import audit, failpoints
 from core.actors import process_actor
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
-from vault.domain.backups import Store, judge
 from vault.domain.states import RotationState, require_rotation_move
 from vault.errors import KeyLost
 from vault.models import LostVersion, Rotation
 from vault.ports import KeyVersions
-from vault.services import backup_rows, backups, gate, rewrapping
+from vault.services import gate, rewrapping
 from vault.services.purpose_keys import WrappingKeyMissing
 from vault.services.rekey_steps import is_attested
 
@@ -56,16 +55,7 @@ def advance(*, rotation_id: UUID, clock: Clock) -> datetime | None:
 def are_cleared(*, since: datetime, now: datetime) -> bool:
     """Whether no backup of the database, and no log archive, can be from before that time."""
     cleared: Callable[..., bool] = import_string(settings.LETHE_BACKUPS_CLEARED)
-    return cleared(since=since, now=now)
-
-
-def inventory_cleared(*, since: datetime, now: datetime) -> bool:
-    """What the inventory of backups says of that; without one nothing is cleared."""
-    if not backup_rows.is_whole():
-        return False
-    slots = [slot for slot in backup_rows.slots() if slot.place.kind.store is Store.DATABASE]
-    needed = {place for place in backups.needed() if place[0].store is Store.DATABASE}
-    return judge(slots, needed=needed, destroyed_at=since, now=now).doubt is None
+    return cleared(store="database", since=since, now=now)
 
 
 def _rotate(row: Rotation, clock: Clock) -> datetime | None:

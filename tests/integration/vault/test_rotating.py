@@ -38,7 +38,6 @@ from vault.services import backups as backups_
 from vault.services import (
     key_cache,
     rewrapping,
-    rotation_steps,
 )
 from vault.services.rotating import RotationRunning
 
@@ -224,7 +223,7 @@ class TestInventoryCleared:
         )
 
     def cleared(self, site: Site, since: datetime) -> bool:
-        return rotation_steps.inventory_cleared(since=since, now=site.world.now)
+        return backups_.cleared(store="database", since=since, now=site.world.now)
 
     def test_says_no_without_statements(self, site: Site) -> None:
         assert not self.cleared(site, site.world.now)
