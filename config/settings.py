@@ -261,6 +261,8 @@ LETHE_REMOVAL_DAYS = int(env.number("LETHE_REMOVAL_DAYS", 90))
 LETHE_SUPPRESSION_DAYS = int(env.number("LETHE_SUPPRESSION_DAYS", 30))
 #: How long data is served after journal, database and key store were last found in step.
 LETHE_GATE_LEASE = timedelta(seconds=min(900.0, env.number("LETHE_GATE_LEASE", 900)))
+#: How often the eraser counts one up in the key store, so that a restored one is found out.
+LETHE_BEAT_EVERY = timedelta(seconds=env.number("LETHE_BEAT_SECONDS", 60))
 #: How often the eraser compares them, in seconds.
 LETHE_GATE_EVERY = env.number("LETHE_GATE_EVERY", 2.0)
 LETHE_JOURNAL_DIR = Path(env.text("LETHE_JOURNAL_DIR", str(LETHE_STATE_DIR / "journal")))

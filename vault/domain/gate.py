@@ -70,8 +70,8 @@ WORDS: Final = MappingProxyType(
             "one? See docs/runbooks/restore-key-store.md."
         ),
         Reason.KEY_STORE_BEHIND: (
-            "The key store lacks destructions that were carried out: it was restored from a "
-            "snapshot. Run the replay: docs/runbooks/restore-key-store.md."
+            "The key store is older than the database: it was restored from a snapshot, and may "
+            "lack keys or destructions. Run the replay: docs/runbooks/restore-key-store.md."
         ),
         Reason.REPLAY_UNVERIFIED: (
             "The replay was applied and not yet read back: run `manage.py replay_journal` as "
@@ -93,10 +93,14 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """What the key store remembers: destructions of `journal_id` settled without a gap."""
+    """What the key store remembers: destructions of `journal_id` settled without a gap.
+
+    `beat` counts up while the gate is open, so that a store put back to any time is found out.
+    """
 
     journal_id: uuid.UUID
     ordinal: int
+    beat: int = 0
 
 
 def judge_database(
@@ -119,12 +123,13 @@ def judge_database(
     return Reason.IN_STEP if database.sequence == journal.sequence else Reason.DATABASE_BEHIND
 
 
-def judge_key_store(*, journal: Head, marker: Marker | None, settled: int) -> Reason:
-    """How the key store's marker stands to the destructions that the database knows as settled."""
+def judge_key_store(*, journal: Head, marker: Marker | None, settled: int, beat: int) -> Reason:
+    """How the key store's marker stands to what the database knows as settled, and last counted."""
     if marker is None:
         return Reason.MARKER_ABSENT if journal.ordinal else Reason.IN_STEP
     if marker.journal_id != journal.journal_id:
         return Reason.MARKER_FOREIGN
     if marker.ordinal > journal.ordinal:
         return Reason.JOURNAL_BEHIND
-    return Reason.KEY_STORE_BEHIND if marker.ordinal < settled else Reason.IN_STEP
+    is_behind = marker.ordinal < settled or marker.beat < beat
+    return Reason.KEY_STORE_BEHIND if is_behind else Reason.IN_STEP

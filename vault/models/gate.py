@@ -20,6 +20,8 @@ class GateLease(models.Model):
     postmaster_started = models.DateTimeField()
     timeline = models.PositiveIntegerField()
     table_oid = models.BigIntegerField()
+    beat = models.BigIntegerField(default=0)
+    beaten_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_gate_lease")]

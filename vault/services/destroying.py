@@ -107,7 +107,8 @@ def _mark(gone: Sequence[Shredding]) -> dict[UUID, set[int]]:
             continue
         known = runtime.marker().read_marker()
         if known is None or known.journal_id != journal_id or known.ordinal < upto:
-            runtime.marker().write_marker(Marker(journal_id, upto))
+            beat = 0 if known is None else known.beat
+            runtime.marker().write_marker(Marker(journal_id, upto, beat))
     return complete
 
 

@@ -127,6 +127,21 @@ def write(reason: Reason, *, server: Identity, now: datetime) -> None:
     )
 
 
+def beat() -> int:
+    """How far the eraser has counted in the key store, as far as this database knows."""
+    return GateLease.objects.values_list("beat", flat=True).first() or 0
+
+
+def beaten_at() -> datetime | None:
+    """When it last did."""
+    return GateLease.objects.values_list("beaten_at", flat=True).first()
+
+
+def note_beat(beat: int, *, now: datetime) -> None:
+    """Remember what the key store has been told."""
+    GateLease.objects.update(beat=beat, beaten_at=now)
+
+
 def note_trouble(code: str) -> None:
     """Remember what hinders the comparison; the lease runs on until it ends."""
     GateLease.objects.exclude(trouble=code[:64]).update(trouble=code[:64])

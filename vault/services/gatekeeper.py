@@ -5,7 +5,10 @@ gate only when all three tell the same history, and closes it at once when they 
 key store cannot be asked, nothing is known to be wrong: the lease runs on until it ends.
 """
 
+from dataclasses import replace
 from datetime import datetime
+
+from django.conf import settings
 
 from core import audit
 from core.actors import process_actor
@@ -13,7 +16,8 @@ from core.errors import Unavailable
 from core.logging import get_logger
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
-from vault.domain.gate import Marker, Reason, judge_key_store
+from vault.domain.gate import Head, Marker, Reason
+from vault.domain.gate import judge_key_store as judge
 from vault.domain.states import ShreddingState
 from vault.errors import JournalLocked, JournalUnavailable
 from vault.models import PendingEntry, Replay, Shredding
@@ -45,8 +49,24 @@ def tend(*, now: datetime) -> Reason | None:
     if before.is_open != (reason is Reason.IN_STEP) or before.reason != reason:
         _say(reason)
     if reason is Reason.IN_STEP:
+        _beat(now=now)
         _append(now=now)
     return reason
+
+
+def _beat(*, now: datetime) -> None:
+    """Count one up, in the key store first: a store that counts less was put back."""
+    last = gate.beaten_at()
+    if last is not None and abs(now - last) < settings.LETHE_BEAT_EVERY:
+        return
+    try:
+        marker = runtime.marker().read_marker()
+        if marker is not None and marker.beat >= gate.beat():  # else the next round closes
+            beat = marker.beat + 1
+            runtime.marker().write_marker(replace(marker, beat=beat))
+            gate.note_beat(beat, now=now)
+    except Unavailable as error:
+        gate.note_trouble(error.code)
 
 
 def _append(*, now: datetime) -> None:
@@ -70,10 +90,16 @@ def _judge(*, now: datetime) -> Reason:
     if marker is None and head.ordinal == 0:
         marker = Marker(head.journal_id, 0)
         runtime.marker().write_marker(marker)
-    reason = judge_key_store(journal=head, marker=marker, settled=journal.settled(head.journal_id))
+    reason = judge_key_store(head, marker)
     if reason is Reason.IN_STEP and Replay.objects.filter(verified_at=None).exists():
         return Reason.REPLAY_UNVERIFIED
     return reason
+
+
+def judge_key_store(head: Head, marker: Marker | None) -> Reason:
+    """How the key store stands to the journal and to what this database knows."""
+    settled = journal.settled(head.journal_id)
+    return judge(journal=head, marker=marker, settled=settled, beat=gate.beat())
 
 
 def _hold_if_restored(server: gate.Identity, *, now: datetime) -> None:

@@ -120,7 +120,9 @@ def adopt(*, first: JournalReceipt, operators: Sequence[Actor], now: datetime) -
     CustodianUnavailable, KeyStillAlive.
     """
     again = _destroy_known()
-    runtime.marker().write_marker(Marker(first.journal_id, first.ordinal))
+    known = runtime.marker().read_marker()
+    beat = 0 if known is None else known.beat
+    runtime.marker().write_marker(Marker(first.journal_id, first.ordinal, beat))
     failpoints.reach("vault.refound.marked")
     with unit_of_work():
         journal.move_head(first, now=now)

@@ -16,14 +16,22 @@ from core.actors import Actor, process_actor
 from core.errors import Conflict
 from core.unit_of_work import no_open_transaction, unit_of_work
 from vault import runtime
-from vault.domain.gate import WORDS, Head, Marker, Reason, judge_key_store
+from vault.domain.gate import WORDS, Head, Marker, Reason
 from vault.domain.journal import Entry
 from vault.domain.states import ShreddingState
 from vault.errors import KeyStillAlive
 from vault.models import Destruction, Replay, Shredding
 from vault.ports import JournalReceipt, ShareRef
 from vault.ports import ShareState as StoreState
-from vault.services import destroying, gatekeeper, journal, losing, replay_entries, sweeping
+from vault.services import (
+    destroying,
+    gate,
+    gatekeeper,
+    journal,
+    losing,
+    replay_entries,
+    sweeping,
+)
 
 ERASER, ATTESTER = process_actor("eraser"), process_actor("attester")
 _BATCH = 500
@@ -72,7 +80,8 @@ def apply(*, now: datetime, accepted_by: Actor | None = None) -> Replay:
     counts["lost"], counts["found"] = found.lost, found.again
     counts["versions"] = found.versions
     failpoints.reach("vault.replay.lost-found")
-    runtime.marker().write_marker(Marker(head.journal_id, head.ordinal))
+    beat = max(gate.beat(), 0 if marker is None else marker.beat)
+    runtime.marker().write_marker(Marker(head.journal_id, head.ordinal, beat))
     failpoints.reach("vault.replay.marked")
     _end(replay, head, counts, now=now)
     return replay
@@ -80,9 +89,7 @@ def apply(*, now: datetime, accepted_by: Actor | None = None) -> Replay:
 
 def _begin(head: Head, marker: Marker | None, *, now: datetime) -> Replay:
     reason = journal.compare(runtime.journal_reader())
-    of_store = judge_key_store(
-        journal=head, marker=marker, settled=journal.settled(head.journal_id)
-    )
+    of_store = gatekeeper.judge_key_store(head, marker)
     for wrong in (reason, of_store):
         if wrong not in _MENDABLE:
             raise ReplayImpossible(WORDS[wrong], reason=wrong.value)

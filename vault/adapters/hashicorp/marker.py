@@ -24,13 +24,17 @@ class HashicorpMarker:
         if not answer.is_ok or not isinstance(data, dict):
             raise CustodianRefused
         try:
-            return Marker(UUID(data["journal_id"]), int(data["ordinal"]))
+            return Marker(UUID(data["journal_id"]), int(data["ordinal"]), int(data.get("beat", 0)))
         except (KeyError, TypeError, ValueError):
             raise CustodianRefused("The key store's marker is not one of ours.") from None
 
     def write_marker(self, marker: Marker) -> None:
         """See `DestructionMarker`; raises CustodianRefused too."""
-        data = {"journal_id": str(marker.journal_id), "ordinal": marker.ordinal}
+        data = {
+            "journal_id": str(marker.journal_id),
+            "ordinal": marker.ordinal,
+            "beat": marker.beat,
+        }
         (answer,) = self._client.send([write(self._path, {"data": data}, repeatable=True)])
         if not answer.is_ok:
             raise CustodianRefused
