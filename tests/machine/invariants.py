@@ -41,8 +41,8 @@ def remember_keys(town: Town) -> None:
         begun = of_person.exclude(state__in=["cancelled", "fenced", "drained", "ordered"])
         if begun.exists() or Subject.objects.filter(id=person.id, state="erased").exists():
             person.is_erased = True
-        elif Subject.objects.filter(id=person.id, state="live").exists():
-            person.is_erasing = False
+        elif town.is_open() and Subject.objects.filter(id=person.id, state="live").exists():
+            person.is_erasing = False  # while closed, the journal may know what this does not
 
 
 def assert_closed(town: Town) -> None:
