@@ -8,7 +8,7 @@ import orjson
 from django.conf import settings
 from django.db import transaction
 
-from core import statements, tasks
+from core import kicks, statements
 from core.ids import new_time_ordered
 from core.models import Effect, EffectState
 from core.unit_of_work import requires_unit_of_work
@@ -38,7 +38,7 @@ def enqueue_many(
     statements.run(_ENQUEUE, [kind, queue, not_before or now, now, ids, keys, payloads])
     if wanted and not_before is None:
         first = ids[0]
-        transaction.on_commit(lambda: tasks.kick(effect_id=first, queue=queue))
+        transaction.on_commit(lambda: kicks.kick(effect_id=first, queue=queue))
 
 
 def waiting(*, kind: str, now: datetime, limit: int) -> list[str]:

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils.module_loading import import_string
 
-from core import audit, metrics, tasks
+from core import audit, kicks, metrics
 from core.actors import Actor
 from core.errors import Conflict, IntegrityViolation, NotFound, ServiceError
 from core.ids import new_random
@@ -128,7 +128,7 @@ def enqueue(
     )
     if effect.state == EffectState.PENDING and effect.due_at <= now:
         effect_id = effect.id
-        transaction.on_commit(lambda: tasks.kick(effect_id=effect_id, queue=queue))
+        transaction.on_commit(lambda: kicks.kick(effect_id=effect_id, queue=queue))
     return effect
 
 

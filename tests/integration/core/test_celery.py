@@ -13,7 +13,7 @@ from celery.contrib.testing.worker import start_worker
 from django.conf import settings as django_settings
 from pytest_django import Settings
 
-from core import effects, tasks
+from core import effects, kicks
 from core.effects import Claim, Done
 from core.models import Effect, EffectState
 from core.unit_of_work import unit_of_work
@@ -80,7 +80,7 @@ class TestKick:
             path.unlink()
         (tmp_path / "broker" / "messages").rmdir()
 
-        tasks.kick(effect_id=effect.id, queue="default")
+        kicks.kick(effect_id=effect.id, queue="default")
 
         assert Effect.objects.get().state == EffectState.PENDING
 
