@@ -64,10 +64,7 @@ def _after(
 
     What was decided before and is told late keeps its time: a later decision stands.
     """
-    known: datetime | None = getattr(subject, field)
-    if purpose_id is not None:
-        of_purpose = Alias.objects.filter(subject=subject, purpose_id=purpose_id)
-        known = of_purpose.values_list(field, flat=True).first()
+    known: datetime | None = getattr(_row(subject, purpose_id, now=now), field)
     if decided_at < now or known is None or known < decided_at:
         return decided_at
     return known + timedelta(microseconds=1)
@@ -78,13 +75,7 @@ def set_restriction(
     subject: Subject, purpose_id: UUID | None, *, decided_at: datetime, now: datetime
 ) -> None:
     """Restrict a locked subject unless a later lifting is known; a replay calls this too."""
-    row: Subject | Alias = subject
-    if purpose_id is not None:
-        row, _ = Alias.objects.get_or_create(
-            subject=subject,
-            purpose_id=purpose_id,
-            defaults={"id": ids.new_random(), "changed_at": now},
-        )
+    row = _row(subject, purpose_id, now=now)
     if row.lifted_at is not None and row.lifted_at >= decided_at:
         return
     if row.restricted_at is None:
@@ -98,17 +89,24 @@ def lift_restriction(
     subject: Subject, purpose_id: UUID | None, *, decided_at: datetime, now: datetime
 ) -> None:
     """Lift what was decided up to `decided_at`; a replay calls this too."""
-    row: Subject | Alias = subject
-    if purpose_id is not None:
-        row, _ = Alias.objects.get_or_create(
-            subject=subject,
-            purpose_id=purpose_id,
-            defaults={"id": ids.new_random(), "changed_at": now},
-        )
+    row = _row(subject, purpose_id, now=now)
     row.lifted_at = max(decided_at, row.lifted_at or decided_at)
     if row.restricted_at is not None and row.restricted_at <= row.lifted_at:
         row.restricted_at = None
     row.save(update_fields=["lifted_at", "restricted_at"])
+
+
+@requires_unit_of_work
+def _row(subject: Subject, purpose_id: UUID | None, *, now: datetime) -> Subject | Alias:
+    """Where the restriction is kept: with the subject, or with its alias for one purpose."""
+    if purpose_id is None:
+        return subject
+    alias, _ = Alias.objects.get_or_create(
+        subject=subject,
+        purpose_id=purpose_id,
+        defaults={"id": ids.new_random(), "changed_at": now},
+    )
+    return alias
 
 
 def _announce(subject: Subject, row: Subject | Alias, *, now: datetime) -> None:
