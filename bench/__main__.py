@@ -63,8 +63,9 @@ def measure(
     add("stream warm", "records/s", warm, ceilings.stream_warm(cast))
     singles = measurements.single_reads(cast, 300)
     floor = ceilings.single_read(cast)
-    for name, value in singles.items():
+    for name, (value, flush) in singles.items():
         add(f"single read {name} (floor beside it)", "ms", value, floor)
+        add(f"one flush to disk {name}, between the reads", "ms", flush)
     erasures.erase(cast, add)
     return rows
 

@@ -102,8 +102,9 @@ def single_reads(cast: Cast, report: Report) -> None:
     installation.open_gate()
     cast.sign_in()
     floor = ceilings.single_read(cast)
-    for name, value in measurements.single_reads(cast, 300).items():
+    for name, (value, flush) in measurements.single_reads(cast, 300).items():
         report.add(f"single read {name} (key store's floor beside it)", "ms", value, floor)
+        report.add(f"one flush to disk {name}, between the reads", "ms", flush)
 
 
 def _rate(rounds: Sequence[dict[str, Any]]) -> float:
