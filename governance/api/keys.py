@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from governance.services import certificates
+from core import signing_keys
 
 
 class KeySerializer(serializers.Serializer[Any]):
@@ -38,4 +38,4 @@ class Keys(APIView):
     )
     def get(self, _request: Request) -> Response:
         """Every public key of this installation, oldest first; open to everybody."""
-        return Response(certificates.published_keys())
+        return Response(signing_keys.published())

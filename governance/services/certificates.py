@@ -17,13 +17,12 @@ from django.db.models import F
 
 from contracts.verifier import certificate as verifier
 from contracts.verifier.schema import FILE_TYPE
-from core import audit, dsse, failpoints, ids, runtime
+from core import audit, dsse, failpoints, ids, runtime, signing_keys
 from core.actors import process_actor
-from core.errors import Conflict, IntegrityViolation, NotFound
+from core.errors import Conflict, NotFound
 from core.ids import PublicId
-from core.models import SigningKey
 from core.ports import Signer, VerifyingKey
-from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
+from core.unit_of_work import no_open_transaction, unit_of_work
 from governance.models import Certificate, SubjectRequest
 from governance.services import part_certificates
 from governance.services.certificate_statements import EvidenceMissing, Sources, compose
@@ -45,13 +44,6 @@ class NotAttested(Conflict):
 
     code = "not-attested"
     text = "The destruction has not been verified yet."
-
-
-class SigningKeyChanged(IntegrityViolation):
-    """A key id that is archived came back with another key."""
-
-    code = "signing-key-changed"
-    text = "A signing key differs from the one published under its name."
 
 
 class NotCleared(Conflict):
@@ -187,7 +179,7 @@ def _store(
         list(requests.select_for_update().order_by("id").values_list("id", flat=True))
         earlier = _issued_of(erasure_ids, certificates[0].kind)
         fresh = [one for one in certificates if one.erasure_id not in earlier]
-        _archive(keys, now=now)
+        signing_keys.archive(keys, now=now)
         Certificate.objects.bulk_create(fresh)
         if fresh and fresh[0].kind == INTERIM:
             requests.filter(erasure_id__any=[one.erasure_id for one in fresh]).update(
@@ -211,21 +203,6 @@ def _store(
         )
 
 
-@requires_unit_of_work
-def _archive(keys: Sequence[VerifyingKey], *, now: datetime) -> None:
-    """Keep public keys for ever, so that what they signed stays checkable."""
-    SigningKey.objects.bulk_create(
-        (
-            SigningKey(key_id=key.key_id, holder=key.holder, public=key.public, first_seen_at=now)
-            for key in keys
-        ),
-        ignore_conflicts=True,
-    )
-    archived = SigningKey.objects.in_bulk([key.key_id for key in keys])
-    if any(bytes(archived[key.key_id].public) != key.public for key in keys):
-        raise SigningKeyChanged
-
-
 def get(*, controller_id: UUID, certificate_id: UUID) -> Certificate:
     """The certificate. Raises CertificateNotFound, also when not yours."""
     found = Certificate.objects.filter(id=certificate_id, controller_id=controller_id).first()
@@ -242,15 +219,4 @@ def of_erasure(*, controller_id: UUID, erasure_id: UUID) -> list[Certificate]:
 
 def file(certificate: Certificate) -> dict[str, Any]:
     """The certificate as handed out, with a copy of the published keys for convenience."""
-    return {**certificate.document, "keys": published_keys()}
-
-
-def published_keys() -> dict[str, Any]:
-    """The document at /.well-known/lethe-keys: every key that ever signed, oldest first."""
-    rows = SigningKey.objects.order_by("first_seen_at", "key_id")
-    return dsse.keys_document(
-        [
-            (VerifyingKey(row.key_id, row.holder, bytes(row.public)), row.first_seen_at, None)
-            for row in rows
-        ]
-    )
+    return {**certificate.document, "keys": signing_keys.published()}

@@ -11,7 +11,7 @@ import pytest
 
 from contracts.verifier import __main__ as verify
 from contracts.verifier import certificate as verifier
-from core import dsse, runtime
+from core import dsse, runtime, signing_keys
 from core.actors import process_actor
 from core.errors import ServiceError
 from core.models import AuditEvent, SigningKey
@@ -70,7 +70,7 @@ class TestFile:
     ) -> None:
         file, keys = tmp_path / "certificate.json", tmp_path / "keys.json"
         file.write_text(json.dumps(handed_out(certified(world, office))))
-        keys.write_text(json.dumps(certificates.published_keys()))
+        keys.write_text(json.dumps(signing_keys.published()))
 
         assert verify.main([str(file)]) == 0
         assert verify.main([str(file), "--keys", str(keys)]) == 0
@@ -170,7 +170,7 @@ class TestPublishedKeys:
         file = handed_out(certified(world, office))
 
         with runtime.override(signer=FakeSigner()):
-            assert verdict(file, certificates.published_keys()) == verifier.VALID
+            assert verdict(file, signing_keys.published()) == verifier.VALID
 
 
 class TestSigningKey:

@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error as DatabaseError
 from django.db.models import Q
 
-from core import audit, canonical, clock, dsse, runtime
+from core import audit, canonical, clock, dsse, runtime, signing_keys
 from core.actors import process_actor
 from core.errors import ServiceError
 from core.models import SigningKey
@@ -125,7 +125,9 @@ def _summarised(opened: DirectoryJournal, *, before: datetime, now: datetime) ->
     if reason is not Reason.IN_STEP:
         raise CommandError(WORDS[reason])
     signer = cast("Signer", runtime.port("signer"))
-    _archive(signer.verifying_keys(), now=now)
+    keys = signer.verifying_keys()
+    with unit_of_work():
+        signing_keys.archive(keys, now=now)
     summary = opened.summarise(
         before=before, settled=_settled(opened, before), signer=signer, now=now
     )
@@ -151,16 +153,6 @@ def _settled(opened: DirectoryJournal, before: datetime) -> int:
     rows = Destruction.objects.filter(later, journal_id=head.journal_id)
     first = rows.order_by("ordinal").first()
     return head.ordinal if first is None else first.ordinal - 1
-
-
-def _archive(keys: Sequence[VerifyingKey], *, now: datetime) -> None:
-    SigningKey.objects.bulk_create(
-        (
-            SigningKey(key_id=key.key_id, holder=key.holder, public=key.public, first_seen_at=now)
-            for key in keys
-        ),
-        ignore_conflicts=True,
-    )
 
 
 def _signature_fault(summary: Summary, keys: Sequence[VerifyingKey]) -> str:
