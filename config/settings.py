@@ -21,6 +21,10 @@ SECRET_KEY = env.text("LETHE_SECRET_KEY", "development-only" if LETHE_DEVELOPMEN
 ALLOWED_HOSTS = env.words("LETHE_ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = env.words("LETHE_CSRF_TRUSTED_ORIGINS")
 LETHE_PUBLIC_URL = env.text("LETHE_PUBLIC_URL", "http://localhost:8000")
+#: The log's name in its checkpoints, for ever: a public address without its scheme.
+LETHE_LOG_ORIGIN = env.text(
+    "LETHE_LOG_ORIGIN", LETHE_PUBLIC_URL.partition("://")[2].rstrip("/") + "/log"
+)
 LETHE_STREAM_URL = env.text("LETHE_STREAM_URL", LETHE_PUBLIC_URL)
 
 INSTALLED_APPS = [
@@ -38,6 +42,7 @@ INSTALLED_APPS = [
     "oauth2_provider",
     "rest_framework",
     "drf_spectacular",
+    "contracts",
     "vault",
     "governance",
 ]

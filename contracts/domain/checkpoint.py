@@ -4,6 +4,7 @@ Formats: `docs/formats/checkpoint.md`.
 """
 
 import base64
+import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -46,6 +47,24 @@ def signature_line(name: str, public: bytes, signature: bytes) -> str:
 def note(text: str, lines: Sequence[str]) -> str:
     """A signed note: the text, an empty line, and the signatures."""
     return text + "\n" + "".join(lines)
+
+
+def signature_in(content: str, *, text: str, name: str, public: bytes) -> bytes | None:
+    """The signature that this key is said to have made on this very text; None without one.
+
+    It is not verified here.
+    """
+    if not content.startswith(text + "\n"):
+        return None
+    begins = f"— {name} "
+    for line in content[len(text) + 1 :].splitlines():
+        try:
+            held = base64.b64decode(line.removeprefix(begins), validate=True)
+        except binascii.Error:
+            continue
+        if line.startswith(begins) and held[:4] == key_id(name, public):
+            return held[4:]
+    return None
 
 
 def proof_text(*, index: int, path: Sequence[bytes], checkpoint: str) -> str:

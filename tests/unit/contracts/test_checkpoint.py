@@ -70,7 +70,8 @@ class TestTileName:
     @pytest.mark.parametrize(
         "path",
         ["", "0", "00/000", "0/00", "0/x000/001", "0/1000", "0/001.p/0", "0/001.p/256",
-         "0/001.p/01", "64/000", "0/x1/000", "-1/000", "0/000/", "entries/000", "0/\u0660\u0660\u0660"],
+         "0/001.p/01", "64/000", "0/x1/000", "-1/000", "0/000/", "entries/000",
+         "0/\u0660\u0660\u0660"],
     )  # fmt: skip
     def test_has_one_spelling(self, path: str) -> None:
         assert TileName.parse(path) is None

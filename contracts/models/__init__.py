@@ -1,0 +1,5 @@
+"""Rows of the log; they are only ever added."""
+
+from contracts.models.log import LogBatch, LogCheckpoint, LogLeaf, LogRefusal, LogTile
+
+__all__ = ["LogBatch", "LogCheckpoint", "LogLeaf", "LogRefusal", "LogTile"]
