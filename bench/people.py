@@ -109,12 +109,14 @@ def _sign_up(bench: Bench, controller_id: UUID, purpose_id: UUID, category_id: U
 
 def _sign_in(bench: Bench, session: requests.Session, client_id: str, secret: str) -> None:
     session.trust_env = False
-    session.headers.pop("Authorization", None)
-    answer = session.post(
-        f"{bench.url}/o/token",
-        data={"grant_type": "client_credentials"},
-        auth=(client_id, secret),
-        timeout=30,
-    )
+    # In a session of its own: other threads go on with the old token until the new one is there.
+    with requests.Session() as own:
+        own.trust_env = False
+        answer = own.post(
+            f"{bench.url}/o/token",
+            data={"grant_type": "client_credentials"},
+            auth=(client_id, secret),
+            timeout=30,
+        )
     answer.raise_for_status()
     session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
