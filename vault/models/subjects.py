@@ -74,7 +74,7 @@ class KeyShare(models.Model):
             )
         ]
         triggers = [
-            triggers.subject_live(),
+            triggers.owner_live(),
             triggers.not_back("destroyed", "absent"),
             triggers.fixed("controller_id", cut=("subject_id",)),
         ]

@@ -56,6 +56,16 @@ def subject_live() -> pgtrigger.Trigger:
     return _on_insert(_SUBJECT_LIVE)
 
 
+def owner_live() -> pgtrigger.Trigger:
+    """As `subject_live` for key shares, but for one that enters RETIRED: it is never used.
+
+    So a replay can note a share that the restored database has forgotten, for an erasure that it
+    knows has begun.
+    """
+    in_use = _SUBJECT_LIVE.replace("WHERE s.state", "WHERE f.state <> 'retired' AND s.state")
+    return _on_insert(in_use)
+
+
 def share_live() -> pgtrigger.Trigger:
     """Rows naming a key share are inserted only while it and the subject are live.
 

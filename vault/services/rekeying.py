@@ -17,9 +17,17 @@ from core import audit, effects, failpoints, ids
 from core.actors import Actor
 from core.errors import Conflict, NotFound, PreconditionFailed
 from core.unit_of_work import requires_unit_of_work
-from vault.domain.states import RekeyState, ShareState, SubjectState, require_rekey_move
+from vault.domain.states import (
+    CANCELLABLE,
+    RekeyState,
+    Scope,
+    ShareState,
+    ShreddingState,
+    SubjectState,
+    require_rekey_move,
+)
 from vault.errors import KeyLost, ShredBlocked, SubjectNotFound
-from vault.models import KeyShare, Rekey, SealedRecord, Subject
+from vault.models import KeyShare, Rekey, SealedRecord, Shredding, ShreddingShare, Subject
 from vault.services import gate, journal, locks, resealing, shredding
 from vault.services.grants import lock_subject
 
@@ -282,17 +290,15 @@ def replay(body: Mapping[str, Any], now: datetime) -> None:
     Removes the rows again. Where the old share is still in use, the re-key begins anew with
     another new share; the one of the entry is never used and is destroyed with the old one.
     """
-    living = Subject.objects.select_for_update().filter(
-        id=UUID(body["subject_id"]), state=SubjectState.LIVE
-    )
-    subject = living.first()
+    known = Subject.objects.select_for_update().filter(id=UUID(body["subject_id"]))
+    subject = known.exclude(state=SubjectState.ERASED).first()
     if subject is None:
         return
     _remove_again(subject, [UUID(id_) for id_ in body["rows"]])
     new_kid = UUID(hex=body["new_kid"])
     if KeyShare.objects.filter(kid=new_kid).exists():
         return
-    KeyShare.objects.create(
+    share = KeyShare.objects.create(
         kid=new_kid,
         subject=subject,
         controller_id=subject.controller_id,
@@ -302,9 +308,20 @@ def replay(body: Mapping[str, Any], now: datetime) -> None:
         planned_at=now,
         retired_at=now,
     )
+    _join_erasure(subject, share)
     old = KeyShare.objects.filter(kid=UUID(hex=body["old_kid"]), subject=subject).first()
-    if old is not None:
+    if old is not None and subject.state == SubjectState.LIVE:
         _again(subject, old, body, now=now)
+
+
+@requires_unit_of_work
+def _join_erasure(subject: Subject, share: KeyShare) -> None:
+    """An erasure that the backup has begun destroys what was made after the backup, too."""
+    begun = Shredding.objects.filter(subject=subject, scope=Scope.SUBJECT)
+    ShreddingShare.objects.bulk_create(
+        ShreddingShare(shredding=row, share=share, was_live=False)
+        for row in begun.filter(state__in=[*CANCELLABLE, ShreddingState.ORDERED])
+    )
 
 
 @requires_unit_of_work

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID, uuid4
 
 import pytest
 from pytest_django import Settings
@@ -15,10 +16,19 @@ from tests.fakes.rekeys import office as make_office
 from tests.fakes.world import World
 from tests.servers import restores
 from vault.errors import KeyLost
-from vault.models import CustodyGrant, KeyShare, Rekey, SealedRecord
+from vault.models import CustodyGrant, KeyShare, Rekey, SealedRecord, Shredding
 from vault.ports import GrantFailure, GrantToOpen
 from vault.services import expiring as expiring_
-from vault.services import gatekeeper, keys, reading, rekeying, replaying
+from vault.services import (
+    gatekeeper,
+    keys,
+    locks,
+    reading,
+    rekeying,
+    releasing,
+    replaying,
+    shredding,
+)
 from vault.services.grants import CategoryRef
 
 pytestmark = pytest.mark.long
@@ -49,6 +59,20 @@ def run(office: Office) -> None:
         gatekeeper.tend(now=office.world.now)
         for queue in ("default", "shred", "attest"):
             effects.sweep(queue=queue, now=office.world.now)
+
+
+def fence(office: Office) -> UUID:
+    """The beginning of the subject's erasure, as a unit of work."""
+    erasure_id = uuid4()
+    with unit_of_work():
+        shredding.fence(
+            subject_id=office.subject,
+            erasure_id=erasure_id,
+            actor=office.world.actor,
+            open_leases=0,
+            now=office.world.now,
+        )
+    return erasure_id
 
 
 def opened(office: Office) -> set[object]:
@@ -200,6 +224,31 @@ class TestReplay:
         assert office.world.custodian.shares[staged.bytes] is None
         assert [row for row in office.shares() if row[0] == "live"] == [("live", True)]
         assert SealedRecord.objects.count() == 2
+
+    def test_of_one_whom_the_backup_has_fenced_ends_with_the_erasure(
+        self, office: Office, tmp_path: Path
+    ) -> None:
+        """Fenced, backup; called off, re-keyed; then the backup is put back, and the fence."""
+        erasure_id = fence(office)
+        fenced = restores.take(tmp_path / "fenced.dump")
+        with unit_of_work():
+            locks.cancel(erasure_id=erasure_id, actor=office.world.actor, now=office.world.now)
+        office.leak()
+        run(office)
+        (young,) = KeyShare.objects.filter(state="live").values_list("kid", flat=True)
+
+        restores.put_back(fenced)
+        gatekeeper.tend(now=office.world.now)
+        replay(office)
+        assert KeyShare.objects.get(kid=young).state == "retired"
+        releasing.release(
+            erasure_ids=[erasure_id], officer=office.world.actor, now=office.world.now
+        )
+        run(office)
+
+        assert Shredding.objects.get(erasure_id=erasure_id).state == "verified"
+        assert set(office.world.custodian.shares.values()) == {None}
+        assert KeyShare.objects.get(kid=young).state == "destroyed"
 
     def test_may_be_repeated(self, office: Office) -> None:
         rekey = office.erase()
