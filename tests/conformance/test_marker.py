@@ -9,7 +9,7 @@ from vault.domain.gate import Marker
 class TestMarker:
     def test_is_read_as_it_was_last_written(self, store: Store) -> None:
         journal = uuid4()
-        for ordinal in (0, 7, 8):
-            store.marker.write_marker(Marker(journal, ordinal))
+        for ordinal, beat in ((0, 0), (7, 0), (7, 1), (8, 60)):
+            store.marker.write_marker(Marker(journal, ordinal, beat))
 
-            assert store.marker.read_marker() == Marker(journal, ordinal)
+            assert store.marker.read_marker() == Marker(journal, ordinal, beat)

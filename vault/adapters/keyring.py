@@ -169,12 +169,12 @@ class Keyring:
         content = files.get(self._directory / "marker")
         if content is None:
             return None
-        journal_id, _, ordinal = content.decode().partition(" ")
-        return Marker(UUID(journal_id), int(ordinal))
+        journal_id, ordinal, *beat = content.decode().split(" ")
+        return Marker(UUID(journal_id), int(ordinal), *map(int, beat))
 
     def write_marker(self, marker: Marker) -> None:
         """See `DestructionMarker`."""
-        content = f"{marker.journal_id} {marker.ordinal}".encode()
+        content = f"{marker.journal_id} {marker.ordinal} {marker.beat}".encode()
         try:
             files.replace(self._directory / "marker", content)
         except OSError:
