@@ -86,8 +86,8 @@ def _stay(terminal: Terminal, install: Install) -> None:
     terminal.show("Certificate", install.addresses.folder / "certificate.json")
     if os.environ.get("LETHE_DEMO_EXIT") == "1":
         return
-    terminal.console.print("\nEverything stays up. Ctrl-C stops it all.")
     with contextlib.suppress(KeyboardInterrupt):
+        terminal.console.print("\nEverything stays up. Ctrl-C stops it all.")
         threading.Event().wait()
     terminal.console.print("Stopping.")
 
