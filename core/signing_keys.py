@@ -33,12 +33,17 @@ def archive(keys: Sequence[VerifyingKey], *, now: datetime) -> None:
         raise SigningKeyChanged
 
 
+def of(holder: str) -> list[VerifyingKey]:
+    """Every key that this process ever signed with, oldest first."""
+    rows = SigningKey.objects.filter(holder=holder)
+    return [_key(row) for row in rows.order_by("first_seen_at", "key_id")]
+
+
 def published() -> dict[str, Any]:
     """The document at /.well-known/lethe-keys: every key that ever signed, oldest first."""
     rows = SigningKey.objects.order_by("first_seen_at", "key_id")
-    return dsse.keys_document(
-        [
-            (VerifyingKey(row.key_id, row.holder, bytes(row.public)), row.first_seen_at, None)
-            for row in rows
-        ]
-    )
+    return dsse.keys_document([(_key(row), row.first_seen_at, None) for row in rows])
+
+
+def _key(row: SigningKey) -> VerifyingKey:
+    return VerifyingKey(row.key_id, row.holder, bytes(row.public))

@@ -1,6 +1,6 @@
 """A log's head as a signed note (C2SP tlog-checkpoint and signed-note), and proofs that carry one.
 
-Formats: `docs/formats/checkpoint.md`.
+Formats: `docs/formats/log.md`.
 """
 
 import base64

@@ -75,17 +75,15 @@ def raised_offer(
 
     `fresh` is what would be offered for a new transaction now.
     """
-    floor = Offer(_raise(last.max_fee), _raise(last.tip), last.is_legacy)
-    wanted = floor
-    if fresh is not None and fresh.is_legacy == last.is_legacy:
-        wanted = Offer(max(floor.max_fee, fresh.max_fee), max(floor.tip, fresh.tip), last.is_legacy)
-    cap = policy.cap(gas_limit)
-    wanted = Offer(min(wanted.max_fee, cap), min(wanted.tip, policy.tip_cap), last.is_legacy)
+    least_fee, least_tip = _raise(last.max_fee), _raise(last.tip)
+    now = fresh if fresh is not None and fresh.is_legacy == last.is_legacy else last
+    max_fee = min(max(least_fee, now.max_fee), policy.cap(gas_limit))
+    tip = min(max(least_tip, now.tip), policy.tip_cap)
     if last.is_legacy:
-        price = min(wanted.max_fee, wanted.tip)
-        wanted = Offer(price, price, is_legacy=True)
-    is_enough = wanted.max_fee >= floor.max_fee and wanted.tip >= floor.tip
-    return wanted if is_enough and wanted.tip <= wanted.max_fee else None
+        max_fee = tip = min(max_fee, tip)
+    if max_fee < least_fee or not least_tip <= tip <= max_fee:
+        return None
+    return Offer(max_fee, tip, last.is_legacy)
 
 
 def _raise(amount: int) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final, Protocol
 
-from contracts.verifier.merkle import leaf_hash, node_hash
+from contracts.verifier.merkle import node_hash
 
 WIDTH: Final = 256
 #: Levels of the tree in one tile.
@@ -162,18 +162,6 @@ def hashes_of(entries: Sequence[bytes]) -> list[bytes]:
     return [sha256(b"\x00" + entry).digest() for entry in entries]
 
 
-__all__ = [
-    "EMPTY_ROOT",
-    "HEIGHT",
-    "WIDTH",
-    "Edge",
-    "Nodes",
-    "Tile",
-    "consistency",
-    "hashes_of",
-    "inclusion",
-    "leaf_hash",
-    "node_hash",
-    "root_of",
-    "subtree",
-]
+def split(joined: bytes) -> list[bytes]:
+    """The hashes that were joined, 32 bytes each."""
+    return [joined[place : place + 32] for place in range(0, len(joined), 32)]

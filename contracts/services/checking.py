@@ -1,17 +1,17 @@
 """The whole log, computed again from its leaves: what differs, and where it begins."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from contracts.domain import checkpoint, leaves
-from contracts.domain.tree import EMPTY_ROOT, HEIGHT, WIDTH, Edge, Tile, hashes_of
+from contracts.domain.tree import EMPTY_ROOT, HEIGHT, WIDTH, Edge, Tile, hashes_of, split
 from contracts.models import LogBatch, LogCheckpoint, LogLeaf, LogTile
 from contracts.services import publishing
 from contracts.verifier.merkle import is_consistent
-from core.models import SigningKey
+from core import signing_keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ def faults() -> Iterator[Fault]:
     batch that is sealed meanwhile is not looked at.
     """
     edge, upto = Edge(), LogBatch.objects.count()
+    keys = {key.key_id: key.public for key in signing_keys.of("loggerd")}
     before: LogBatch | None = None
     for batch in LogBatch.objects.order_by("sequence")[:upto].iterator():
         fresh = _leaves(batch)
@@ -41,7 +42,7 @@ def faults() -> Iterator[Fault]:
         yield from wrong
         yield from _tree(batch, edge, since=min((one.index for one in wrong), default=0))
         yield from _proof(batch, before)
-        yield from _signature(batch)
+        yield from _signature(batch, keys)
         before = batch
     size = 0 if before is None else before.size
     yield from _beyond(size, edge)
@@ -75,10 +76,10 @@ def _tree(batch: LogBatch, edge: Edge, *, since: int) -> Iterator[Fault]:
 
 
 def _proof(batch: LogBatch, before: LogBatch | None) -> Iterator[Fault]:
-    path, old_root = bytes(batch.path), EMPTY_ROOT if before is None else bytes(before.root)
-    hashes = [path[place : place + 32] for place in range(0, len(path), 32)]
+    old_root = EMPTY_ROOT if before is None else bytes(before.root)
+    path = split(bytes(batch.path))
     if not is_consistent(
-        old_root, bytes(batch.root), old_size=batch.first, new_size=batch.size, path=hashes
+        old_root, bytes(batch.root), old_size=batch.first, new_size=batch.size, path=path
     ):
         yield Fault(batch.first, f"the proof of batch {batch.sequence} does not lead to its root")
 
@@ -86,22 +87,22 @@ def _proof(batch: LogBatch, before: LogBatch | None) -> Iterator[Fault]:
 def _tiles(tiles: Sequence[Tile]) -> Iterator[Fault]:
     for tile in tiles:
         row = LogTile.objects.filter(level=tile.level, index=tile.index).first()
-        kept = b"" if row is None else bytes(row.hashes)
-        if row is None or (kept, bytes(row.root)) != (b"".join(tile.hashes), tile.root):
-            wrong = (n for n, one in enumerate(tile.hashes) if kept[32 * n :][:32] != one)
+        kept = [] if row is None else split(bytes(row.hashes))
+        if row is None or (kept, bytes(row.root)) != ([*tile.hashes], tile.root):
+            wrong = (n for n, one in enumerate(tile.hashes) if kept[n : n + 1] != [one])
             place = tile.index * WIDTH + next(wrong, 0)
             what = f"tile {tile.level}/{tile.index} is missing or differs"
             yield Fault(place << (HEIGHT * tile.level), what)
 
 
-def _signature(batch: LogBatch) -> Iterator[Fault]:
+def _signature(batch: LogBatch, keys: Mapping[str, bytes]) -> Iterator[Fault]:
     """A batch without one is not published yet."""
     row = LogCheckpoint.objects.filter(batch=batch).first()
     if row is None:
         return
     text = publishing.head_of(batch, origin=row.origin).text()
-    key = SigningKey.objects.filter(key_id=row.key_id, holder="loggerd").first()
-    if key is None or not _is_signed(row, text, bytes(key.public)):
+    public = keys.get(row.key_id)
+    if public is None or not _is_signed(row, text, public):
         yield Fault(batch.first, f"the checkpoint of batch {batch.sequence} does not verify")
 
 

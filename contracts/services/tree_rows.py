@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from contracts.domain.tree import HEIGHT, WIDTH, Edge, Tile, hashes_of, root_of
+from contracts.domain.tree import HEIGHT, WIDTH, Edge, Tile, hashes_of, root_of, split
 from contracts.errors import LogBroken
 from contracts.models import LogBatch, LogLeaf, LogTile
 from core.copying import copy_in
@@ -35,8 +35,7 @@ def hashes_in(level: int, index: int, width: int) -> list[bytes]:
     first = index * WIDTH
     if width == WIDTH:
         tiles = LogTile.objects.filter(level=level, index=index)
-        joined = bytes(tiles.values_list("hashes", flat=True).first() or b"")
-        found = [joined[place : place + 32] for place in range(0, len(joined), 32)]
+        found = split(bytes(tiles.values_list("hashes", flat=True).first() or b""))
     elif level == 0:
         rows = LogLeaf.objects.filter(index__gte=first, index__lt=first + width).order_by("index")
         found = hashes_of([bytes(leaf) for leaf in rows.values_list("leaf", flat=True)])

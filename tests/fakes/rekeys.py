@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from core import effects
 from core.unit_of_work import unit_of_work
 from tests.fakes import backups
 from tests.fakes.world import World
 from vault.models import KeyShare, Rekey, ShredLock
-from vault.services import locks, reading, rekeying
+from vault.services import locks, reading, rekeying, shredding
 
 
 @dataclass
@@ -41,6 +41,19 @@ class Office:
                 actor=self.world.actor,
                 now=self.world.now,
             )
+
+    def fence(self) -> UUID:
+        """The beginning of the subject's erasure."""
+        erasure_id = uuid4()
+        with unit_of_work():
+            shredding.fence(
+                subject_id=self.subject,
+                erasure_id=erasure_id,
+                actor=self.world.actor,
+                open_leases=0,
+                now=self.world.now,
+            )
+        return erasure_id
 
     def work(self, *, minutes: float = 6) -> None:
         self.world.later(minutes=minutes)

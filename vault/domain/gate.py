@@ -103,6 +103,11 @@ class Marker:
     beat: int = 0
 
 
+def moved(marker: Marker | None, *, journal_id: uuid.UUID, ordinal: int, beat: int = 0) -> Marker:
+    """The marker at another place of the journal; its beat never falls, nor below `beat`."""
+    return Marker(journal_id, ordinal, max(beat, 0 if marker is None else marker.beat))
+
+
 def judge_database(
     *, journal: Head, database: Head | None, hash_at_database: bytes | None
 ) -> Reason:

@@ -14,7 +14,7 @@ from uuid import UUID
 from core import failpoints
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
-from vault.domain.gate import Marker
+from vault.domain.gate import moved
 from vault.domain.states import ShareState, ShreddingState
 from vault.models import Destruction, KeyShare, Shredding, ShreddingShare
 from vault.ports import DestructionReading, ShareRef
@@ -107,8 +107,8 @@ def _mark(gone: Sequence[Shredding]) -> dict[UUID, set[int]]:
             continue
         known = runtime.marker().read_marker()
         if known is None or known.journal_id != journal_id or known.ordinal < upto:
-            beat = 0 if known is None else known.beat
-            runtime.marker().write_marker(Marker(journal_id, upto, beat))
+            marker = moved(known, journal_id=journal_id, ordinal=upto)
+            runtime.marker().write_marker(marker)
     return complete
 
 

@@ -15,7 +15,7 @@ from core.actors import Actor
 from core.errors import Conflict, InvalidInput
 from core.unit_of_work import no_open_transaction, unit_of_work
 from vault import runtime
-from vault.domain.gate import Head, Marker
+from vault.domain.gate import Head, Marker, moved
 from vault.domain.states import ShareState, ShreddingState
 from vault.errors import KeyStillAlive
 from vault.models import JournalHead, KeyShare, Shredding
@@ -121,8 +121,8 @@ def adopt(*, first: JournalReceipt, operators: Sequence[Actor], now: datetime) -
     """
     again = _destroy_known()
     known = runtime.marker().read_marker()
-    beat = 0 if known is None else known.beat
-    runtime.marker().write_marker(Marker(first.journal_id, first.ordinal, beat))
+    marker = moved(known, journal_id=first.journal_id, ordinal=first.ordinal)
+    runtime.marker().write_marker(marker)
     failpoints.reach("vault.refound.marked")
     with unit_of_work():
         journal.move_head(first, now=now)

@@ -16,7 +16,7 @@ from core.actors import Actor, process_actor
 from core.errors import Conflict
 from core.unit_of_work import no_open_transaction, unit_of_work
 from vault import runtime
-from vault.domain.gate import WORDS, Head, Marker, Reason
+from vault.domain.gate import WORDS, Head, Marker, Reason, moved
 from vault.domain.journal import Entry
 from vault.domain.states import ShreddingState
 from vault.errors import KeyStillAlive
@@ -80,8 +80,8 @@ def apply(*, now: datetime, accepted_by: Actor | None = None) -> Replay:
     counts["lost"], counts["found"] = found.lost, found.again
     counts["versions"] = found.versions
     failpoints.reach("vault.replay.lost-found")
-    beat = max(gate.beat(), 0 if marker is None else marker.beat)
-    runtime.marker().write_marker(Marker(head.journal_id, head.ordinal, beat))
+    now_there = moved(marker, journal_id=head.journal_id, ordinal=head.ordinal, beat=gate.beat())
+    runtime.marker().write_marker(now_there)
     failpoints.reach("vault.replay.marked")
     _end(replay, head, counts, now=now)
     return replay

@@ -30,8 +30,9 @@ def restrict(
     `reason` is a code. Raises SubjectNotFound, SubjectErased.
     """
     subject = lock_subject(subject_id)
-    decided_at = _after(subject, purpose_id, "lifted_at", decided_at, now=now)
-    set_restriction(subject, purpose_id, decided_at=decided_at, now=now)
+    row = _row(subject, purpose_id, now=now)
+    decided_at = _after(row.lifted_at, decided_at, now=now)
+    _set(subject, row, decided_at=decided_at, now=now)
     _intend("restriction", subject, purpose_id, decided_at, reason=reason, now=now)
     _record("restricted", subject, reason, actor=actor, now=now)
 
@@ -51,20 +52,18 @@ def lift(
     One of the whole subject and one of a single purpose are lifted each by itself.
     """
     subject = lock_subject(subject_id)
-    decided_at = _after(subject, purpose_id, "restricted_at", decided_at, now=now)
-    lift_restriction(subject, purpose_id, decided_at=decided_at, now=now)
+    row = _row(subject, purpose_id, now=now)
+    decided_at = _after(row.restricted_at, decided_at, now=now)
+    _lift(row, decided_at=decided_at)
     _intend("restriction-lifted", subject, purpose_id, decided_at, reason=reason, now=now)
     _record("restriction-lifted", subject, reason, actor=actor, now=now)
 
 
-def _after(
-    subject: Subject, purpose_id: UUID | None, field: str, decided_at: datetime, *, now: datetime
-) -> datetime:
+def _after(known: datetime | None, decided_at: datetime, *, now: datetime) -> datetime:
     """What is decided by this very request comes after all that is known, whatever the clocks say.
 
     What was decided before and is told late keeps its time: a later decision stands.
     """
-    known: datetime | None = getattr(_row(subject, purpose_id, now=now), field)
     if decided_at < now or known is None or known < decided_at:
         return decided_at
     return known + timedelta(microseconds=1)
@@ -74,8 +73,12 @@ def _after(
 def set_restriction(
     subject: Subject, purpose_id: UUID | None, *, decided_at: datetime, now: datetime
 ) -> None:
-    """Restrict a locked subject unless a later lifting is known; a replay calls this too."""
-    row = _row(subject, purpose_id, now=now)
+    """Restrict a locked subject again, as a replay does, unless a later lifting is known."""
+    _set(subject, _row(subject, purpose_id, now=now), decided_at=decided_at, now=now)
+
+
+@requires_unit_of_work
+def _set(subject: Subject, row: Subject | Alias, *, decided_at: datetime, now: datetime) -> None:
     if row.lifted_at is not None and row.lifted_at >= decided_at:
         return
     if row.restricted_at is None:
@@ -88,8 +91,12 @@ def set_restriction(
 def lift_restriction(
     subject: Subject, purpose_id: UUID | None, *, decided_at: datetime, now: datetime
 ) -> None:
-    """Lift what was decided up to `decided_at`; a replay calls this too."""
-    row = _row(subject, purpose_id, now=now)
+    """Lift again, as a replay does, what was decided up to `decided_at`."""
+    _lift(_row(subject, purpose_id, now=now), decided_at=decided_at)
+
+
+@requires_unit_of_work
+def _lift(row: Subject | Alias, *, decided_at: datetime) -> None:
     row.lifted_at = max(decided_at, row.lifted_at or decided_at)
     if row.restricted_at is not None and row.restricted_at <= row.lifted_at:
         row.restricted_at = None

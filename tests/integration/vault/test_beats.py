@@ -1,12 +1,10 @@
 """The eraser counts in the key store: a store that counts less was put back to an earlier time."""
 
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
 from tests.fakes.site import Site
-from tests.fakes.world import World
 from tests.servers import restores
 from vault.domain.gate import Head, Marker, Reason, judge_key_store
 from vault.errors import KeyLost, RestoreReplayRequired
@@ -14,13 +12,6 @@ from vault.models import GateLease
 from vault.services import gate, reading
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture
-def site(world: World, tmp_path: Path) -> Site:
-    made = Site(world, tmp_path)
-    made.tend()
-    return made
 
 
 def beats(site: Site) -> tuple[int, int]:

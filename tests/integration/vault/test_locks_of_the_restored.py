@@ -1,7 +1,6 @@
 """Locks placed on a restored database, before it knows what had been ordered since its backup."""
 
 from collections.abc import Callable
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -9,19 +8,11 @@ import pytest
 from core.models import AuditEvent
 from core.unit_of_work import unit_of_work
 from tests.fakes.site import Site
-from tests.fakes.world import World
 from tests.servers import restores
 from vault.models import KeyShare, Shredding, ShredLock, Subject
 from vault.services import locks
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture
-def site(world: World, tmp_path: Path) -> Site:
-    made = Site(world, tmp_path)
-    made.tend()
-    return made
 
 
 def lock_all(site: Site, _subject: UUID) -> None:

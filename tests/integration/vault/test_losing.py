@@ -1,6 +1,5 @@
 """A key store put back to before some people were made: LOST is said, and ends when it may."""
 
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,7 +16,6 @@ from core.models import AuditEvent
 from tests.fakes.losses import find, lose_bo, put_back, read, state_of
 from tests.fakes.points import Killed
 from tests.fakes.site import Site, killer
-from tests.fakes.world import World
 from vault.domain.gate import Reason
 from vault.errors import KeyLost
 from vault.models import (
@@ -28,13 +26,6 @@ from vault.services import (
     replaying,
 )
 from vault.services.losing import LossNotAccepted
-
-
-@pytest.fixture
-def site(world: World, tmp_path: Path) -> Site:
-    made = Site(world, tmp_path)
-    made.tend()
-    return made
 
 
 class TestFind:

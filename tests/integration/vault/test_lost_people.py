@@ -1,6 +1,5 @@
 """People whose key is lost: what can still be done with them, and what ends it."""
 
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -10,7 +9,6 @@ from core import effects
 from core.unit_of_work import unit_of_work
 from tests.fakes.losses import find, lose_bo, put_back, read, state_of
 from tests.fakes.site import Site
-from tests.fakes.world import World
 from vault.domain.gate import Reason
 from vault.errors import KeyLost
 from vault.models import (
@@ -32,13 +30,6 @@ from vault.services import (
 )
 from vault.services.grants import CategoryRef
 from vault.services.sealing import RecordDraft
-
-
-@pytest.fixture
-def site(world: World, tmp_path: Path) -> Site:
-    made = Site(world, tmp_path)
-    made.tend()
-    return made
 
 
 def draft(site: Site, subject_id: UUID, group: str = "main") -> RecordDraft:

@@ -32,7 +32,7 @@ from vault.models import (
     Subject,
 )
 from vault.ports import GrantToOpen
-from vault.services import grants, keys, locks, openings, reading, rekeying, shredding
+from vault.services import grants, keys, locks, openings, reading, rekeying
 from vault.services.creating import EVIDENCE_CATEGORY
 
 
@@ -405,18 +405,6 @@ class TestDestruction:
 
 
 class TestErasureMeanwhile:
-    def fence(self, office: Office) -> UUID:
-        erasure_id = uuid4()
-        with unit_of_work():
-            shredding.fence(
-                subject_id=office.subject,
-                erasure_id=erasure_id,
-                actor=office.world.actor,
-                open_leases=0,
-                now=office.world.now,
-            )
-        return erasure_id
-
     @pytest.mark.parametrize("reached", ["planned", "created", "swapped", "destroying"])
     def test_destroys_every_share_and_ends_the_rekey(self, office: Office, reached: str) -> None:
         office.erase()
@@ -430,7 +418,7 @@ class TestErasureMeanwhile:
             office.work()
         assert state() == reached
 
-        self.fence(office)
+        office.fence()
         for _ in range(3):
             office.world.later(minutes=10)
             for queue in ("shred", "attest", "default"):
@@ -449,7 +437,7 @@ class TestErasureMeanwhile:
         if reached == "swapped":
             office.back_up("key-store")
             office.work()
-        self.fence(office)
+        office.fence()
         with pytest.raises(SubjectErased):
             office.leak()
         placed = lock(office.world, ShredLock.Scope.SUBJECT, office.subject)

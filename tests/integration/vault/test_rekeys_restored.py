@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import UUID, uuid4
 
 import pytest
 from pytest_django import Settings
@@ -27,7 +26,6 @@ from vault.services import (
     rekeying,
     releasing,
     replaying,
-    shredding,
 )
 from vault.services.grants import CategoryRef
 
@@ -59,20 +57,6 @@ def run(office: Office) -> None:
         gatekeeper.tend(now=office.world.now)
         for queue in ("default", "shred", "attest"):
             effects.sweep(queue=queue, now=office.world.now)
-
-
-def fence(office: Office) -> UUID:
-    """The beginning of the subject's erasure, as a unit of work."""
-    erasure_id = uuid4()
-    with unit_of_work():
-        shredding.fence(
-            subject_id=office.subject,
-            erasure_id=erasure_id,
-            actor=office.world.actor,
-            open_leases=0,
-            now=office.world.now,
-        )
-    return erasure_id
 
 
 def opened(office: Office) -> set[object]:
@@ -229,7 +213,7 @@ class TestReplay:
         self, office: Office, tmp_path: Path
     ) -> None:
         """Fenced, backup; called off, re-keyed; then the backup is put back, and the fence."""
-        erasure_id = fence(office)
+        erasure_id = office.fence()
         fenced = restores.take(tmp_path / "fenced.dump")
         with unit_of_work():
             locks.cancel(erasure_id=erasure_id, actor=office.world.actor, now=office.world.now)

@@ -1,7 +1,6 @@
 """Restored stores on a real PostgreSQL: closed until the journal was replayed and read back."""
 
 from datetime import timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -12,7 +11,6 @@ from core import failpoints, rights
 from core.unit_of_work import unit_of_work
 from tests.fakes.points import Killed
 from tests.fakes.site import Site, killer
-from tests.fakes.world import World
 from tests.servers import restores
 from vault.domain.gate import Reason
 from vault.errors import RestoreReplayRequired, SubjectErased
@@ -41,13 +39,6 @@ from vault.services import (
 )
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture
-def site(world: World, tmp_path: Path) -> Site:
-    made = Site(world, tmp_path)
-    made.tend()
-    return made
 
 
 def assert_closed(site: Site) -> None:

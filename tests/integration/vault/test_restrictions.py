@@ -1,7 +1,6 @@
 """Restrictions decided by clocks that do not agree."""
 
 from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -10,13 +9,6 @@ from core.unit_of_work import unit_of_work
 from tests.fakes.site import Site
 from tests.fakes.world import World
 from vault.services import restrictions
-
-
-@pytest.fixture
-def site(world: World, tmp_path: Path) -> Site:
-    made = Site(world, tmp_path)
-    made.tend()
-    return made
 
 
 @pytest.fixture(params=["of all purposes", "of one"])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.domain import tree
 from contracts.domain.tree import EMPTY_ROOT, Edge, Tile
-from contracts.verifier.merkle import is_consistent, root_from_inclusion
+from contracts.verifier.merkle import is_consistent, leaf_hash, root_from_inclusion
 
 #: Entries and roots of the Certificate Transparency project's own tests (RFC 6962).
 _ENTRIES = [
@@ -128,7 +128,7 @@ class TestInclusion:
         path = tree.inclusion(Complete(entries), index=index, size=size)
 
         assert path == path_of(index, entries)
-        leaf = tree.leaf_hash(entries[index])
+        leaf = leaf_hash(entries[index])
         assert root_from_inclusion(leaf, index=index, size=size, path=path) == mth(entries)
 
     @given(st.integers(2, 200), st.data())
@@ -137,11 +137,11 @@ class TestInclusion:
         index = data.draw(st.integers(0, size - 1))
         other = data.draw(st.integers(0, size - 1).filter(lambda one: one != index))
         path, root = tree.inclusion(Complete(entries), index=index, size=size), mth(entries)
-        leaf = tree.leaf_hash(entries[index])
+        leaf = leaf_hash(entries[index])
 
         assert root_from_inclusion(leaf, index=other, size=size, path=path) != root
         assert (
-            root_from_inclusion(tree.leaf_hash(entries[other]), index=index, size=size, path=path)
+            root_from_inclusion(leaf_hash(entries[other]), index=index, size=size, path=path)
             != root
         )
         assert root_from_inclusion(leaf, index=index, size=size, path=path[:-1]) != root

@@ -14,7 +14,6 @@ from django.db.models import Q
 from core import audit, canonical, clock, dsse, runtime, signing_keys
 from core.actors import process_actor
 from core.errors import ServiceError
-from core.models import SigningKey
 from core.ports import Signer, VerifyingKey
 from core.unit_of_work import unit_of_work
 from vault.adapters import journal_copy, journal_reader, journal_summary, journal_verifying
@@ -75,10 +74,7 @@ class Command(BaseCommand):
 
     def _keys(self) -> list[VerifyingKey] | None:
         try:
-            return [
-                VerifyingKey(row.key_id, row.holder, bytes(row.public))
-                for row in SigningKey.objects.filter(holder="eraser")
-            ]
+            return signing_keys.of("eraser")
         except DatabaseError:
             self.stdout.write(
                 "The database does not answer: the summary's signature was NOT checked."
