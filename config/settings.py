@@ -203,6 +203,7 @@ LETHE_PORTS = {
 #: Effect kind -> (dotted path of the handler, queue).
 LETHE_EFFECTS = {
     "vault.shred": ("vault.effects.shred", "shred"),
+    "vault.find-orphans": ("vault.effects.find_orphans", "shred"),
     "vault.attest": ("vault.effects.attest", "attest"),
     "vault.rekey": ("vault.effects.rekey", "default"),
     "vault.regrant": ("vault.effects.regrant", "default"),
@@ -221,6 +222,7 @@ LETHE_PURGES = [
     "core.idempotency.purge",
     "governance.services.suppressions.expire",
     "vault.services.abandoned.purge",
+    "vault.services.orphans.end_cleared",
     "governance.services.final_certificates.clear",
 ]
 LETHE_DOCTOR_CHECKS = ["vault.adapters.checks.findings"]

@@ -9,7 +9,7 @@ from core import clock, effect_batches, failpoints
 from core.effects import Again, Claim, Done
 from vault.domain.states import ShreddingState
 from vault.errors import KeyStillAlive
-from vault.services import attesting, erasing, gate, regranting, rekey_steps, shredding
+from vault.services import attesting, erasing, gate, orphans, regranting, rekey_steps, shredding
 
 _PAUSE = timedelta(seconds=5)
 _HELD = timedelta(minutes=1)
@@ -58,6 +58,12 @@ def regrant(claim: Claim) -> Done | Again:
     if left:  # of people whose own keys are lost, too
         return Again(not_before=clock.now() + _LEFT, reason="keys-lost")
     return Done()
+
+
+def find_orphans(claim: Claim) -> Done | Again:
+    """Write down keys that a restored database does not know; on queue `shred`, as the eraser."""
+    gate.require_open()
+    return Done(outcome={"found": orphans.find(now=claim.now)})
 
 
 def attest(claim: Claim) -> Done | Again:

@@ -128,6 +128,10 @@ FOLDERS: Final = range(256)
 class KeyInventory(Protocol):
     """Names of the shares that a key store holds, without reading them."""
 
+    def controllers(self) -> Sequence[UUID]:
+        """Every controller that ever had a share, in any order. Raises CustodianUnavailable."""
+        ...
+
     def kids(self, *, controller_id: UUID, folders: range = FOLDERS) -> Sequence[bytes]:
         """Every kid of the controller's shares, destroyed ones included, in any order.
 

@@ -19,7 +19,7 @@ _GROUNDS: Final = {
 
 def is_part(body: Mapping[str, Any]) -> bool:
     """Whether an attestation is about less than a whole person."""
-    return bool(body.get("scope", Scope.SUBJECT) != Scope.SUBJECT)
+    return body.get("scope", Scope.SUBJECT) in (Scope.GROUP, Scope.REKEY)
 
 
 def terms(body: Mapping[str, Any], *, worst: str, holder: str) -> dict[str, Any]:

@@ -7,6 +7,17 @@ from tests.conformance.conftest import Store
 from vault.ports import ShareRef
 
 
+class TestControllers:
+    def test_names_each_that_has_shares_once(self, store: Store) -> None:
+        first, second = uuid4(), uuid4()
+        store.web.create_shares([ShareRef(os.urandom(16), one) for one in (first, first, second)])
+
+        named = store.inventory.controllers()
+
+        assert {first, second} <= set(named)
+        assert len(named) == len(set(named))
+
+
 class TestKids:
     def test_names_living_and_destroyed_shares_of_one_controller(self, store: Store) -> None:
         controller = uuid4()

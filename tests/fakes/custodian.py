@@ -61,6 +61,10 @@ class FakeCustodian:
     def available(self) -> Sequence[str]:
         return [name for name in self.wrapping if name != "custody"]
 
+    def controllers(self) -> Sequence[UUID]:
+        self._call("controllers")
+        return sorted({self.owners[kid] for kid in self.shares})
+
     def kids(self, *, controller_id: UUID, folders: range = FOLDERS) -> Sequence[bytes]:
         self._call("kids")
         mine = [kid for kid in self.shares if self.owners[kid] == controller_id]

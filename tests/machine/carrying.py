@@ -8,8 +8,12 @@ from uuid import UUID
 from bench.faults import points
 from tests.machine import acts
 from tests.machine.town import Town
+from vault.services import orphans as services
 
-_PARTS = ("attest", "destroy", "keys", "losing", "regrant", "rekey", "replay", "rotation", "shred")
+_PARTS = (
+    "attest", "destroy", "keys", "losing", "orphans", "regrant", "rekey", "replay", "rotation",
+    "shred",
+)  # fmt: skip
 #: Named points that these steps reach.
 POINTS = {
     name
@@ -44,6 +48,16 @@ def rotation(town: Town, *, is_custody: bool) -> Steps:
     """A new version of a wrapping key, until the old one opens nothing any more."""
     go_on = partial(acts.rotate, town, is_custody=is_custody)
     return [go_on, town.back_up_keys, go_on, town.end_old_backups, go_on]
+
+
+def orphans(town: Town) -> Steps:
+    """Keys that a restore left without an owner, to their destruction."""
+    return [
+        partial(town.run, "shred"),
+        town.end_old_backups,
+        lambda: services.end_cleared(now=town.now),
+        *erasures(town),
+    ]
 
 
 def loss(town: Town) -> Steps:

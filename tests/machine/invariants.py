@@ -103,6 +103,17 @@ def assert_kept(town: Town, person: Person) -> None:
         person.documents[reference] = {found}
 
 
+def assert_no_orphans(town: Town) -> None:
+    """Every living share has an owner, or an officer must release its destruction first."""
+    held = Shredding.objects.filter(held_at__isnull=False, released_at=None)
+    for kid in town.kids():
+        if town.lives(kid):
+            row = KeyShare.objects.filter(kid=kid).first()
+            assert row is not None, f"nobody knows {kid}"
+            is_held = held.filter(shares__share=kid).exists()
+            assert row.subject_id or is_held, f"{kid} is nobody's and lives: {row.state}"
+
+
 def own(town: Town, person: Person) -> dict[str, bytes]:
     """The person's documents by reference, read in custody."""
     rows = reading.custody_read(controller_id=town.world.controller_id, subject_id=person.id)

@@ -216,6 +216,12 @@ class TownMachine(RuleBasedStateMachine):
     def carry_rotation(self, *, is_custody: bool, points: list[int | str]) -> None:
         self._carry(carrying.rotation(self.town, is_custody=is_custody), points)
 
+    @precondition(lambda self: self.town.is_open())
+    @rule(points=POINTS)
+    def carry_orphans(self, points: list[int | str]) -> None:
+        self._carry(carrying.orphans(self.town), points)
+        invariants.assert_no_orphans(self.town)
+
     @precondition(lambda self: self.town.is_open() and self.may_put_keys_back())
     @rule(points=POINTS)
     def carry_loss(self, points: list[int | str]) -> None:

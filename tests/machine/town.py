@@ -138,6 +138,11 @@ class Town:
         readings = runtime.custodian().read_destruction([ref])
         return any(reading.state is ShareState.LIVE for reading in readings)
 
+    def kids(self) -> list[UUID]:
+        """Every share that the key store has a name of."""
+        kids = runtime.inventory().kids(controller_id=self.world.controller_id)
+        return [UUID(bytes=kid) for kid in kids]
+
     def is_open(self) -> bool:
         return gate.state().is_open
 

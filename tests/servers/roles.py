@@ -68,6 +68,9 @@ class EveryProcess:
     def tags(self, *, key: str, values: Sequence[bytes]) -> list[bytes]:
         return self._hasher.tags(key=key, values=values)
 
+    def controllers(self) -> Sequence[UUID]:
+        return self._inventory.controllers()
+
     def kids(self, *, controller_id: UUID, folders: range = FOLDERS) -> Sequence[bytes]:
         return self._inventory.kids(controller_id=controller_id, folders=folders)
 

@@ -143,6 +143,10 @@ class Keyring:
         """See `KeyCustodian`."""
         return [self._reading(ref) for ref in refs]
 
+    def controllers(self) -> Sequence[UUID]:
+        """See `KeyInventory`."""
+        return [UUID(path.name) for path in (self._directory / "shares").glob("[!.]*")]
+
     def kids(self, *, controller_id: UUID, folders: range = FOLDERS) -> Sequence[bytes]:
         """See `KeyInventory`."""
         root = self._directory / "shares" / str(controller_id)

@@ -81,6 +81,7 @@ _ITEM: Final[Mapping[str, Check]] = {
     "tags": _list_of(_tag, least=0, most=MAX_ITEMS),
 }
 _of_subject = _object({**_ITEM, "scope": _matches("subject")}, {})
+_of_nobody = _object({**_ITEM, "scope": _matches("orphans")}, {})
 _of_group = _object({**_ITEM, "scope": _matches("group|rekey"), "group": _group}, {})
 
 
@@ -88,7 +89,8 @@ def _are_items(value: object) -> bool:
     """1 to 1,000 erasures with at most 1,000 kids in all."""
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_ITEMS:
         return False
-    if not all(_of_subject(item) or _of_group(item) for item in value):
+    kinds = (_of_subject, _of_group, _of_nobody)
+    if not all(any(is_one(item) for is_one in kinds) for item in value):
         return False
     return sum(len(item["kids"]) for item in value) <= MAX_KIDS
 

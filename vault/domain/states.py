@@ -42,11 +42,15 @@ class ShreddingState(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a shredding destroys: a subject, one key group of it, or the key that a re-key left."""
+    """What a shredding destroys: a subject, one key group of it, or the key that a re-key left.
+
+    ORPHANS: keys of which a restored database does not know whose they are.
+    """
 
     SUBJECT = "subject"
     GROUP = "group"
     REKEY = "rekey"
+    ORPHANS = "orphans"
 
 
 class RekeyState(StrEnum):

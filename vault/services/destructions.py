@@ -31,7 +31,7 @@ def intend(rows: Sequence[Shredding], *, now: datetime) -> None:
                 "kids": mine[start : start + MAX_KIDS],
                 "tags": [],
             }
-            if row.scope != Scope.SUBJECT:
+            if row.scope in (Scope.GROUP, Scope.REKEY):
                 item["group"] = row.group
             elif row.subject_id and not start:
                 item["tags"] = tags.get(row.subject_id, [])

@@ -21,7 +21,7 @@ from vault.domain.gate import judge_key_store as judge
 from vault.domain.states import ShreddingState
 from vault.errors import JournalLocked, JournalUnavailable
 from vault.models import PendingEntry, Replay, Shredding
-from vault.services import gate, journal
+from vault.services import gate, journal, orphans
 
 logger = get_logger(__name__)
 ERASER = process_actor("eraser")
@@ -114,6 +114,7 @@ def _hold_if_restored(server: gate.Identity, *, now: datetime) -> None:
     with unit_of_work():
         gate.write(Reason.SERVER_CHANGED, server=server, now=now)
         held = hold_unjournaled(now=now)
+        orphans.look_for(after="-".join(map(str, _place(server))), now=now)
         audit.record(
             action="vault.gate.server-changed",
             actor=ERASER,

@@ -149,6 +149,16 @@ def fence_again(
 
 
 @requires_unit_of_work
+def lose_again(item: Mapping[str, Any], *, at: datetime) -> None:
+    """Say of keys that were given up as nobody's that they are gone; this database knows whose."""
+    kids = [UUID(hex=kid) for kid in item["kids"]]
+    known = KeyShare.objects.filter(kid__in=kids, subject__isnull=False)
+    owners = Subject.objects.filter(id__in=known.values("subject"))
+    list(owners.select_for_update().order_by("id").values_list("id"))
+    _lose(known.filter(state=ShareState.LIVE), at=at)
+
+
+@requires_unit_of_work
 def _lose(shares: QuerySet[KeyShare], *, at: datetime) -> None:
     """Say of shares still in use that their keys are gone, and give their re-keys up."""
     lost = list(shares.values_list("kid", flat=True))

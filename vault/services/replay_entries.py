@@ -69,7 +69,9 @@ def _erasure(entry: Entry, item: Body, receipt: JournalReceipt, *, now: datetime
     if known is not None and known.state == ShreddingState.CANCELLED:
         known.delete()  # called off since the restore, when nobody could know that it was ordered
         known = None
-    if known is None:
+    if known is None and item["scope"] == Scope.ORPHANS:
+        group_shredding.lose_again(item, at=entry.at)
+    elif known is None:
         is_whole = item["scope"] == Scope.SUBJECT
         again = _fenced_again if is_whole else group_shredding.fence_again
         known = again(item, noted=noted, at=entry.at)

@@ -29,6 +29,7 @@ from vault.services import (
     gatekeeper,
     journal,
     losing,
+    orphans,
     replay_entries,
     sweeping,
 )
@@ -183,6 +184,7 @@ def _end(replay: Replay, head: Head, counts: Counter[str], *, now: datetime) -> 
             )
         replay.counts, replay.to_sequence, replay.applied_at = dict(counts), head.sequence, now
         replay.save(update_fields=["counts", "to_sequence", "applied_at"])
+        orphans.look_for(after=str(replay.id), now=now)
         _record("applied", replay, actor=ERASER, now=now)
 
 

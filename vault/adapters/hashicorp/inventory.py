@@ -16,6 +16,11 @@ class HashicorpInventory:
     def __init__(self, client: Client, layout: Layout) -> None:
         self._client, self._layout = client, layout
 
+    def controllers(self) -> Sequence[UUID]:
+        """See `KeyInventory`; raises CustodianRefused without the right to list."""
+        (answer,) = self._client.send([_listing(f"{self._layout.shares}/metadata/")])
+        return [UUID(name.removesuffix("/")) for name in _names(answer)]
+
     def kids(self, *, controller_id: UUID, folders: range = FOLDERS) -> Sequence[bytes]:
         """See `KeyInventory`; raises CustodianRefused without the right to list."""
         root = f"{self._layout.shares}/metadata/{controller_id}/"
