@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.management import officers
 from core import clock
 from core.actors import Actor, process_actor
 from core.errors import ServiceError
 from vault.adapters import postgres_backups, raft_snapshots
 from vault.adapters.backup_files import Reading
 from vault.domain.backups import Copy, Kind, Place, Slot, Source
-from vault.management import officers
 from vault.services import backup_rows, backups
 from vault.services.backups import Stated, Statement
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.management import officers
 from accounts.models import Controller
 from core import clock
 from core.errors import ServiceError
-from vault.management import officers
 from vault.services import orphans
 
 

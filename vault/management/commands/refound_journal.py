@@ -8,12 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.management import officers
 from core import clock, ids
 from core.actors import Actor
 from core.errors import ServiceError
 from vault.adapters import directory_journal, journal, journal_reader
 from vault.errors import JournalUnavailable
-from vault.management import officers
 from vault.services import journal as head
 from vault.services import refounding
 

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.management import officers
 from core import clock, ids
 from core.errors import ServiceError
 from core.ids import PublicId
-from vault.management import officers
 from vault.services import releasing
 
 

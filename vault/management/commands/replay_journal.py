@@ -6,10 +6,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.management import officers
 from core import clock, rights
 from core.actors import Actor
 from core.errors import ServiceError
-from vault.management import officers
 from vault.services import gate, losing, releasing, replaying
 
 

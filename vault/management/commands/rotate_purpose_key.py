@@ -7,11 +7,11 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.management import officers
 from core import clock, ids
 from core.errors import ServiceError
 from core.ids import PublicId
 from vault.domain.states import RotationState
-from vault.management import officers
 from vault.models import Rotation
 from vault.services import gate, rewrapping, rotating, rotation_steps
 

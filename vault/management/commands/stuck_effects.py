@@ -6,10 +6,10 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from accounts.management import officers
 from core import clock, effects
 from core.errors import ServiceError
 from core.models import Effect, EffectState
-from vault.management import officers
 
 
 class Command(BaseCommand):
