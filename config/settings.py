@@ -25,6 +25,8 @@ LETHE_PUBLIC_URL = env.text("LETHE_PUBLIC_URL", "http://localhost:8000")
 LETHE_LOG_ORIGIN = env.text(
     "LETHE_LOG_ORIGIN", LETHE_PUBLIC_URL.partition("://")[2].rstrip("/") + "/log"
 )
+#: Seconds between two batches of the log; each time between half as long and half as long again.
+LETHE_LOG_EVERY = env.number("LETHE_LOG_EVERY", 300)
 LETHE_STREAM_URL = env.text("LETHE_STREAM_URL", LETHE_PUBLIC_URL)
 
 INSTALLED_APPS = [
@@ -197,6 +199,7 @@ LETHE_PORTS = {
     "journal": "vault.adapters.journal.journal",
     "journal_reader": "vault.adapters.journal.reader",
     "marker": "vault.adapters.factory.marker",
+    "head_keeper": "vault.adapters.factory.head_keeper",
     "opening_sealer": "vault.services.openings.sealer",
     "participants": ["governance.adapters.participant.participant"],
 }
@@ -234,6 +237,7 @@ LETHE_METRIC_PROBES = [
     "vault.adapters.measures.measure_gate",
     "vault.adapters.measures.measure_journal",
     "vault.adapters.measures.measure_erasures",
+    "contracts.adapters.measures.measure_log",
 ]
 LETHE_READY_CHECKS = ["vault.adapters.checks.ready"]
 LETHE_EFFECT_LEASE = timedelta(seconds=env.number("LETHE_EFFECT_LEASE", 60))

@@ -1,6 +1,6 @@
 """What the log refuses, with stable codes."""
 
-from core.errors import IntegrityViolation, NotFound
+from core.errors import Conflict, Erased, IntegrityViolation, NotFound
 
 
 class NotLogged(NotFound):
@@ -14,3 +14,22 @@ class LogBroken(IntegrityViolation):
     """Rows of the log do not make the tree that was published."""
 
     code = "log-broken"
+
+
+class HistoryBroken(Conflict):
+    """The database's log is not the one whose head was kept; nothing is signed."""
+
+    code = "log-history-broken"
+
+
+class NothingToFound(Conflict):
+    """Database and kept head agree, or what was asked for does not mend how they differ."""
+
+    code = "nothing-to-found"
+
+
+class LogEnded(Erased):
+    """Another generation has followed this one; see /log/."""
+
+    code = "log-ended"
+    text = "This log ended when its database was put back; /log/ names the one that follows."

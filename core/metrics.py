@@ -53,6 +53,14 @@ _UNJOURNALED, _UNJOURNALED_SECONDS, _UNVERIFIED, _UNVERIFIED_SECONDS, _LOST = (
         ("lethe_key_shares_lost", "Key shares that the key store lacks though nobody erased them"),
     )
 )
+_UNSEALED, _SEALED_SECONDS, _LOG_SIZE = (
+    Gauge(name, text, multiprocess_mode="mostrecent")
+    for name, text in (
+        ("lethe_log_unsealed_leaves", "Leaves that wait for the log's next batch"),
+        ("lethe_log_published_seconds", "How long ago the log's last head was signed"),
+        ("lethe_log_size", "Entries of the tree that is published"),
+    )
+)
 _INTEGRITY = Counter("lethe_integrity_violations", "What must not be, and was", ["code"])
 
 
@@ -105,6 +113,13 @@ def erasures_measured(*, unverified: int, seconds: float) -> None:
 def keys_lost(count: int) -> None:
     """Say how many key shares are LOST; alert when any is."""
     _LOST.set(count)
+
+
+def log_measured(*, unsealed: int, seconds: float, size: int) -> None:
+    """Say what waits for the log and how old its last head is; alert when that grows."""
+    _UNSEALED.set(unsealed)
+    _SEALED_SECONDS.set(seconds)
+    _LOG_SIZE.set(size)
 
 
 def integrity_violated(*, code: str) -> None:

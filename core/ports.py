@@ -39,6 +39,30 @@ class Signer(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class LogHead:
+    """The tree of `size` entries that a log was about to publish, and in which generation of it."""
+
+    generation: int
+    size: int
+    root: bytes
+
+
+class HeadKeeper(Protocol):
+    """Keeps the log's last head outside the database, so that a restored one is found out."""
+
+    def read_head(self) -> LogHead | None:
+        """The head, or None where there is none. Raises Unavailable."""
+        ...
+
+    def replace_head(self, head: LogHead, *, known: LogHead | None) -> bool:
+        """Put `head` in the place of `known`; False, and nothing done, when another is there.
+
+        Durable when it returns. Raises Unavailable; then it may have been done.
+        """
+        ...
+
+
 class OpeningSealer(Protocol):
     """Seals the opening of a subject event's commitment to the subject's evidence key."""
 

@@ -39,6 +39,11 @@ def key_id(name: str, public: bytes) -> bytes:
     return sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:4]
 
 
+def verifier_key(name: str, public: bytes) -> str:
+    """The key as C2SP signed-note writes it (`vkey`), for monitors and witnesses."""
+    return f"{name}+{key_id(name, public).hex()}+{_base64(_ED25519 + public)}"
+
+
 def signature_line(name: str, public: bytes, signature: bytes) -> str:
     """The line of one signature, with its newline."""
     return f"— {name} {_base64(key_id(name, public) + signature)}\n"

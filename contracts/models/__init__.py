@@ -1,5 +1,5 @@
 """Rows of the log; they are only ever added."""
 
-from contracts.models.log import LogBatch, LogCheckpoint, LogLeaf, LogRefusal, LogTile
+from contracts.models.log import LogBatch, LogCheckpoint, LogFounding, LogLeaf, LogRefusal, LogTile
 
-__all__ = ["LogBatch", "LogCheckpoint", "LogLeaf", "LogRefusal", "LogTile"]
+__all__ = ["LogBatch", "LogCheckpoint", "LogFounding", "LogLeaf", "LogRefusal", "LogTile"]

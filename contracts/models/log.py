@@ -26,6 +26,24 @@ class LogBatch(models.Model):
         return f"batch {self.sequence}, {self.size} leaves"
 
 
+class LogFounding(models.Model):
+    """A generation of the log after the first one; see ADR 0010.
+
+    Its tree begins with the `size` entries that the database had. `follows` is the head that was
+    kept of the generation before; its entries beyond those of this tree are lost.
+    """
+
+    number = models.PositiveIntegerField(primary_key=True)
+    origin = models.CharField(max_length=200, unique=True)
+    size = models.PositiveBigIntegerField()
+    follows = models.JSONField(null=True)
+    founded_by = models.CharField(max_length=60)
+    founded_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.origin
+
+
 class LogCheckpoint(models.Model):
     """The signed head of a batch; without it the batch is not published."""
 

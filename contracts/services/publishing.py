@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.conf import settings
-
 from contracts.domain import checkpoint
 from contracts.domain.checkpoint import Head
 from contracts.errors import NotLogged
 from contracts.models import LogBatch, LogCheckpoint
+from contracts.services import generations
 from core import failpoints, runtime, signing_keys
 from core.ports import Signature, Signer, VerifyingKey
 from core.unit_of_work import no_open_transaction, unit_of_work
@@ -18,15 +17,16 @@ from core.unit_of_work import no_open_transaction, unit_of_work
 def publish(*, now: datetime) -> list[LogCheckpoint]:
     """Sign the head of every batch that has none, oldest first.
 
-    The signature is Ed25519, so a repeated one is the same. Raises Unavailable (the signer;
-    repeat), SigningKeyChanged.
+    The caller has kept the newest head outside the database (`keeping`). The signature is Ed25519,
+    so a repeated one is the same. Raises Unavailable (the signer; repeat), SigningKeyChanged.
     """
     batches = list(LogBatch.objects.filter(logcheckpoint=None).order_by("sequence"))
     if not batches:
         return []
     signer: Signer = runtime.port("signer")
     keys = signer.verifying_keys()
-    made = [_signed(batch, signer, keys, now=now) for batch in batches]
+    origin = generations.current().origin
+    made = [_signed(batch, origin, signer, keys, now=now) for batch in batches]
     failpoints.reach("contracts.log.signed")
     with unit_of_work():
         signing_keys.archive(keys, now=now)
@@ -35,9 +35,16 @@ def publish(*, now: datetime) -> list[LogCheckpoint]:
     return made
 
 
-def latest() -> LogCheckpoint:
-    """The newest head that is published. Raises NotLogged while there is none."""
-    found = LogCheckpoint.objects.select_related("batch").order_by("-batch_id").first()
+def latest(*, number: int | None = None) -> LogCheckpoint:
+    """The newest head that is published, of any generation or of this one.
+
+    Raises NotLogged while there is none.
+    """
+    rows = LogCheckpoint.objects.select_related("batch").order_by("-batch_id")
+    if number is not None:
+        generation = generations.find(number)
+        rows = rows.filter(origin="" if generation is None else generation.origin)
+    found = rows.first()
     if found is None:
         raise NotLogged
     return found
@@ -49,9 +56,8 @@ def head_of(batch: LogBatch, *, origin: str) -> Head:
 
 
 def _signed(
-    batch: LogBatch, signer: Signer, keys: Sequence[VerifyingKey], *, now: datetime
+    batch: LogBatch, origin: str, signer: Signer, keys: Sequence[VerifyingKey], *, now: datetime
 ) -> LogCheckpoint:
-    origin: str = settings.LETHE_LOG_ORIGIN
     checkpoint.check_origin(origin)
     text = head_of(batch, origin=origin).text()
     signature = signer.sign(text.encode())

@@ -1,4 +1,8 @@
-# loggerd: sign checkpoints of the log. Must not: anything with keys of people.
+# loggerd: sign checkpoints of the log, and keep its last head where a restored database does not
+# reach. Must not: anything with keys of people.
+path "lethe-marker/data/log" {
+  capabilities = ["create", "update", "read"]
+}
 path "lethe-sign/sign/loggerd" {
   capabilities = ["update"]
 }

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from core.ports import Signer
+from core.ports import HeadKeeper, Signer
 from tests.servers.vaultd import STREAM, VaultServer
+from vault.adapters.hashicorp.head_keeper import HashicorpHeadKeeper
 from vault.adapters.hashicorp.inventory import HashicorpInventory
 from vault.adapters.hashicorp.marker import HashicorpMarker
 from vault.adapters.hashicorp.rotation import HashicorpRotation
@@ -39,6 +40,7 @@ class Store:
     wrapping_keys: WrappingKeys
     inventory: KeyInventory
     marker: DestructionMarker
+    head_keeper: HeadKeeper
     rotation: KeyRotation
     eraser_rotation: KeyRotation
     signer: Signer
@@ -49,7 +51,9 @@ class Store:
 def _keyring(folder: Path) -> Store:
     ring = Keyring(folder / "keyring", development=True, pool=2, holder="attester")
     purpose, other = sorted(ring.available())
-    return Store(ring, ring, ring, ring, ring, ring, ring, ring, ring, ring, ring, purpose, other)
+    return Store(
+        ring, ring, ring, ring, ring, ring, ring, ring, ring, ring, ring, ring, purpose, other
+    )
 
 
 def _hashicorp(server: VaultServer) -> Store:
@@ -62,6 +66,7 @@ def _hashicorp(server: VaultServer) -> Store:
         wrapping_keys=server.wrapping_keys(),
         inventory=HashicorpInventory(server.client("eraser"), server.layout),
         marker=HashicorpMarker(server.client("eraser"), server.layout),
+        head_keeper=HashicorpHeadKeeper(server.client("loggerd"), server.layout),
         rotation=HashicorpRotation(server.client("beat"), server.layout),
         eraser_rotation=HashicorpRotation(server.client("eraser"), server.layout),
         signer=server.signer("attester"),

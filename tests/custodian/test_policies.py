@@ -66,6 +66,8 @@ ACTS: dict[str, tuple[str, str, object]] = {
     "sign-loggerd": ("POST", "{p}sign/sign/loggerd", {"input": B64}),
     "sign-eraser": ("POST", "{p}sign/sign/eraser", {"input": B64}),
     "read-marker": ("GET", "{p}marker/data/journal", None),
+    "read-log-head": ("GET", "{p}marker/data/log", None),
+    "write-log-head": ("POST", "{p}marker/data/log", {"data": {"generation": 0}}),
     "write-marker": ("POST", "{p}marker/data/journal", {"data": {"sequence": 1}}),
 }
 
@@ -89,7 +91,7 @@ ALLOWED: dict[str, set[str]] = {
         "read-custody-key",
     },
     "attester": {"read-metadata", "sign-attester", "read-marker"},
-    "loggerd": {"sign-loggerd"},
+    "loggerd": {"sign-loggerd", "read-log-head", "write-log-head"},
     "beat": {
         "read-share",
         "list-keys",

@@ -40,7 +40,7 @@ class Processes:
         self._server, self._folder = server, folder
         self._credentials = {
             role: server.administration.issue(role).environment()
-            for role in ("web", "eraser", "attester")
+            for role in ("web", "eraser", "attester", "loggerd")
         }
 
     def sweep(self, process: str, queue: str, *, kill_at: str | None = None) -> int:

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from core.ports import Signer
+from core.ports import HeadKeeper, Signer
 from vault.adapters.hashicorp.client import Client
 from vault.adapters.hashicorp.custodian import HashicorpCustodian
 from vault.adapters.hashicorp.hasher import HashicorpHasher, HashicorpWrappingKeys
+from vault.adapters.hashicorp.head_keeper import HashicorpHeadKeeper
 from vault.adapters.hashicorp.inventory import HashicorpInventory
 from vault.adapters.hashicorp.layout import Layout
 from vault.adapters.hashicorp.marker import HashicorpMarker
@@ -89,6 +90,13 @@ def marker() -> DestructionMarker:
     if _is_keyring():
         return _keyring()
     return HashicorpMarker(_client(), _layout())
+
+
+def head_keeper() -> HeadKeeper:
+    """Where the log's process keeps its last head. Raises ImproperlyConfigured."""
+    if _is_keyring():
+        return _keyring()
+    return HashicorpHeadKeeper(_client(), _layout())
 
 
 def signer() -> Signer:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.core.exceptions import ImproperlyConfigured
 
 from core.logging import get_logger
-from core.ports import Signature, VerifyingKey
+from core.ports import LogHead, Signature, VerifyingKey
 from vault.adapters import keyring_files as files
 from vault.adapters.hashicorp.layout import (
     CUSTODY,
@@ -183,6 +183,23 @@ class Keyring:
             files.replace(self._directory / "marker", content)
         except OSError:
             raise CustodianUnavailable from None
+
+    def read_head(self) -> LogHead | None:
+        """See `HeadKeeper`."""
+        content = files.get(self._directory / "log-head")
+        if content is None:
+            return None
+        generation, size, root = content.decode().split(" ")
+        return LogHead(int(generation), int(size), bytes.fromhex(root))
+
+    def replace_head(self, head: LogHead, *, known: LogHead | None) -> bool:
+        """See `HeadKeeper`."""
+        with files.locked(self._directory):
+            if self.read_head() != known:
+                return False
+            content = f"{head.generation} {head.size} {head.root.hex()}".encode()
+            files.replace(self._directory / "log-head", content)
+        return True
 
     def sign(self, message: bytes) -> Signature:
         """See `Signer`."""
