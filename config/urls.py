@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
+    path("log/", include("contracts.api.urls")),
     path("api/v1/", include(web_urlpatterns)),
     path("api/schema", SpectacularJSONAPIView.as_view(), name="api-schema"),
 ]
