@@ -27,6 +27,7 @@ CHAPTERS = [
     "9. The certificate",
     "10. Three in the morning: the database is lost",
     "11. The replay",
+    "12. The log",
 ]
 SAID = [
     "  Their records, read by the source: 410 erased",
@@ -39,6 +40,7 @@ SAID = [
     "      destruction: 1",
     "  $ LETHE_PROCESS=attester manage.py replay_journal",
     "    1 key shares were read back; none lives.",
+    "    database-behind: The database lacks entries that the log may have published.",
 ]
 #: Participants differ by the part of the table that is taken.
 SAID_OF_SOMEBODY = [

@@ -82,6 +82,7 @@ def _stay(terminal: Terminal, install: Install) -> None:
         terminal.show(email, password)
     terminal.show("REST API", f"{install.addresses.url}/api/schema")
     terminal.show("Streams", install.addresses.stream_url)
+    terminal.show("Log of commitments", f"{install.addresses.url}/log/")
     terminal.show("Logs", install.addresses.folder / "logs")
     terminal.show("Certificate", install.addresses.folder / "certificate.json")
     if os.environ.get("LETHE_DEMO_EXIT") == "1":

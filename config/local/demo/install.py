@@ -31,13 +31,16 @@ STAFF: Final = {
     "compliance-officer": "otto@demo.example",
     "key-custodian": "kim@demo.example",
 }
-_ROLES: Final = {"analyst": "analyst,compliance-officer"}
+_ROLES: Final = {
+    "analyst": "analyst,compliance-officer", "key-custodian": "key-custodian,operator",
+}  # fmt: skip
 _SOURCE_SCOPES: Final = ("records:write", "records:read", "consent:write", "requests:write")
 _POOL: Final = 4
 _STREAM: Final = "demo"
 #: Process → the role it logs in with; the stream gets its login once it has a purpose.
 _LOGINS: Final = {
     "web": "web", "worker": "worker", "eraser": "eraser", "attester": "attester", "command": "beat",
+    "loggerd": "loggerd",
 }  # fmt: skip
 _PATIENCE: Final = 60.0
 _PASSWORD: Final = re.compile(r"^(\S+@\S+) made .*shown only now: (\S+)$", re.MULTILINE)
@@ -72,8 +75,8 @@ class Install:
             raise NotPossible("bootstrap did not say what it made.")
         source = pairs(printed["create_client source"])
         console = pairs(printed["create_client console"])
-        with self.terminal.busy("Processes web, worker, eraser, attester, beat"):
-            self.start("web", "worker", "eraser", "attester", "beat")
+        with self.terminal.busy("Processes web, worker, eraser, attester, beat, loggerd"):
+            self.start("web", "worker", "eraser", "attester", "beat", "loggerd")
         staff = {role: self._sign_in(console["client_id"], email) for role, email in STAFF.items()}
         self.terminal.say("Three people signed in with authorization code and PKCE.")
         return Scene(

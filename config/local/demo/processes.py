@@ -56,6 +56,7 @@ class Installation:
             "LETHE_VAULT_TIMEOUT": "3",
             "LETHE_SWEEP_EVERY": "1",
             "LETHE_GATE_EVERY": "1",
+            "LETHE_LOG_EVERY": "4",
             "LETHE_LOG_LEVEL": "INFO" if process in _SERVERS else "WARNING",
             **self.key_store,
             **held,
@@ -67,6 +68,7 @@ class Installation:
         ports = {"web": self.addresses.port, "stream": self.addresses.stream_port}
         commands = {name: _gunicorn(port) for name, port in ports.items()}
         commands |= {name: _celery_worker(name, queue) for name, queue in QUEUES.items()}
+        commands["loggerd"] = [sys.executable, "manage.py", "loggerd"]
         commands["beat"] = _celery("beat", "--loglevel=WARNING", "--pidfile=")
         return [
             Program(name, command, self.environment(name)) for name, command in commands.items()

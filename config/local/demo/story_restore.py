@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import requests
 
-from config.local.demo import dumps, story_reading, story_registry
+from config.local.demo import dumps, story_log, story_reading, story_registry
 from config.local.demo.install import Install
 from config.local.demo.scene import Credentials, Scene, StoryFailed, expect, succeed
 from config.local.demo.terminal import wait_for
@@ -22,7 +22,7 @@ _OK, _CREATED, _GONE, _CLOSED = 200, 201, 410, 503
 _CODE: Final = "restore-replay-required"
 _PATIENCE: Final = 60.0
 _TIMEOUT: Final = 30
-_EVERYTHING: Final = ("web", "stream", "worker", "eraser", "attester", "beat")
+_EVERYTHING: Final = ("web", "stream", "worker", "eraser", "attester", "beat", "loggerd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Backup:
 
 
 def back_up(scene: Scene) -> Backup:
-    """What the nightly job does, while a pipeline has a lease open."""
+    """What the nightly job does, while a pipeline has a lease open and the log has a head."""
+    story_log.wait_for_head(scene)
     lease = story_reading.open_lease(scene)
     target = scene.installation.addresses.folder / "nightly.dump"
     with scene.terminal.busy("The nightly backup of the database: pg_dump --format=custom"):
@@ -56,6 +57,7 @@ def restore(install: Install, scene: Scene, backup: Backup) -> None:
     scene.terminal.show(f"Participant {late} withdraws all the same", f"{status}, taken")
     _replay(install, scene)
     _after(scene, backup, subjects[other])
+    story_log.go_on(install, scene)
 
 
 def _bystanders(scene: Scene) -> list[int]:
