@@ -25,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("file", help="certificate file, - for standard input")
     parser.add_argument("--keys", help="the published /.well-known/lethe-keys document")
+    parser.add_argument(
+        "--level", type=int, choices=[0, 1], default=0, help="what it must reach: 1, the log has it"
+    )
     parser.add_argument("--json", action="store_true", help="print a machine verdict")
     options = parser.parse_args(arguments)
     try:
@@ -35,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         report.unreadable = "a file cannot be opened or is larger than 16 MiB"
     else:
         report = certificate.examine(content, keys)
+        if report.level is not None and report.level < options.level:
+            report.check("level", ["the file holds no proof that the log has it"])
     if options.json:
         _print(json.dumps(words.as_object(report), indent=2, sort_keys=True))
     else:

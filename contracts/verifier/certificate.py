@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 from datetime import datetime
 from typing import Any, Dict
 
-from contracts.verifier import ed25519, schema, strict_json
+from contracts.verifier import ed25519, log, schema, strict_json
 
 VALID, INVALID, UNREADABLE = "valid", "invalid", "unreadable"
 
@@ -24,6 +25,14 @@ class Report:
         self.keys_from: str | None = None
         self.signed_with: list[tuple[str, str, str]] = []
         self.predicate: Any = None
+        self.entry: log.Entry | None = None
+
+    @property
+    def level(self) -> int | None:
+        """0: signed as stated; 1: the log has it, too. None unless the file is valid."""
+        if self.verdict != VALID:
+            return None
+        return 0 if self.entry is None else 1
 
     def check(self, name: str, problems: list[str]) -> bool:
         """Record one check; true when there are no problems."""
@@ -60,7 +69,37 @@ def examine(content: bytes, keys_content: bytes | None = None) -> Report:
     signer = report.check("signer", _signer_problems(report, statement["predicate"], keys))
     if named and agreed and signer:
         report.predicate = statement["predicate"]
+        if "log" in file:
+            _examine_log(report, file, keys)
     return report
+
+
+def _examine_log(report: Report, file: Any, keys: Keys) -> None:
+    """That the log has the event by which this very certificate was issued."""
+    part, predicate = file["log"], report.predicate
+    event, details = part["event"], part["event"]["details"]
+    payload = _decoded(file["envelope"]["payload"]) or b""
+    named = (details["certificate"], details["kind"], details["sha256"])
+    problems = []
+    if named != (
+        predicate["certificate_id"],
+        predicate["kind"],
+        hashlib.sha256(payload).hexdigest(),
+    ):
+        problems.append("the event is about another certificate")
+    if event["actor"] != predicate["roles"]["attester"]:
+        problems.append("the event is of another process")
+    entry = log.parse(part["proof"])
+    if entry is None:
+        problems.append("the proof is not a tlog-proof with a checkpoint")
+    if not report.check("log: event", problems) or entry is None:
+        return
+    leaf = log.commitment(event, bytes.fromhex(part["r"]))
+    included = report.check("log: inclusion", log.inclusion_problems(entry, leaf))
+    problems, key = log.signature_problems(entry, keys)
+    if report.check("log: head", problems) and included and key is not None:
+        report.signed_with.append(key)
+        report.entry = entry
 
 
 def _keys(report: Report, file: Any, keys_content: bytes | None) -> Keys | None:

@@ -274,15 +274,43 @@ _ENVELOPE = _members(
         "signatures": _list(_members({"keyid": _KEY_ID, "sig": _BASE64}), 1, 8),
     }
 )
+_UUID_OR_NULL = {"oneOf": [_UUID, {"type": "null"}]}
+#: The event of the log that says which certificate was issued, and the proof that the log has it.
+_LOG = _members(
+    {
+        "event": _members(
+            {
+                "action": {"const": "governance.certificate.issued"},
+                "actor": _PROCESS,
+                "at": _INSTANT,
+                "controller": _UUID,
+                "details": _members(
+                    {
+                        "certificate": _id("crt"),
+                        "kind": {"enum": ["interim", "final"]},
+                        "sha256": _HEX32,
+                    }
+                ),
+                "erasure": _UUID,
+                "id": _UUID,
+                "request": _UUID_OR_NULL,
+                "role": _CODE,
+                "trail": {"type": "null"},
+            }
+        ),
+        "r": _HEX32,
+        "proof": _text("[\\s\\S]+"),
+    }
+)
 SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "$id": FILE_TYPE,
     "title": "Erasure certificate file; `payload`, decoded, has the shape of $defs/statement",
     **_members(
         {"format": {"const": FILE_TYPE}, "envelope": {"$ref": "#/$defs/envelope"}},
-        {"keys": {"$ref": "#/$defs/keys"}},
+        {"keys": {"$ref": "#/$defs/keys"}, "log": {"$ref": "#/$defs/log"}},
     ),
-    "$defs": {"envelope": _ENVELOPE, "keys": _KEYS, "statement": _STATEMENT},
+    "$defs": {"envelope": _ENVELOPE, "keys": _KEYS, "log": _LOG, "statement": _STATEMENT},
 }
 
 _TYPES: dict[str, type] = {"string": str, "array": list, "object": dict, "null": type(None)}

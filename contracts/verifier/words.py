@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from typing import Any
 
+from contracts.verifier import log
 from contracts.verifier.certificate import INVALID, UNREADABLE, VALID, Report
 
 PROVEN = (
     "The holder of the signing key made exactly this statement; no part of it was changed since.",
     "The statement has the prescribed shape and does not contradict itself.",
 )
+LOGGED = (
+    "The log has an entry that commits to this certificate and to nothing else, under a head that "
+    "the holder of the log's key signed."
+)
 NOT_PROVEN = (
     "That the statement is true: the signer says what it read in the key store.",
     "That nobody copied the data or the keys before they were destroyed.",
     "That no operator of the key store or of a backup kept a key.",
-    "When it was signed: this file holds no transparency log proof and no chain anchor.",
+)
+UNLOGGED = "When it was signed: this file holds no transparency log proof and no chain anchor."
+UNANCHORED = (
+    "When it entered the log, and that the log shows everybody the same: heads have no trusted "
+    "time, and this file holds no chain anchor. Compare the head with one that others have seen."
 )
 THREE_PERSONS = "That the three persons named by pseudonym are three human beings."
 KEPT_DATA = "What other data of the person is kept: this certificate is about a part of it."
@@ -39,9 +48,14 @@ UNREACHED = "What the unreachable nodes of the key store hold: they were not rea
 STAND_IN = "Anything about key custody: a development stand-in held these keys, no key store."
 
 
+def proven(report: Report) -> list[str]:
+    """What holds for this very certificate."""
+    return [*PROVEN, *([] if report.entry is None else [LOGGED])]
+
+
 def not_proven(report: Report) -> list[str]:
     """The limits that hold for this very certificate."""
-    said = list(NOT_PROVEN)
+    said = [*NOT_PROVEN, UNLOGGED if report.entry is None else UNANCHORED]
     if report.keys_from == "file":
         said.insert(0, UNPUBLISHED)
     predicate = report.predicate
@@ -71,6 +85,7 @@ def as_object(report: Report) -> dict[str, Any]:
     predicate = report.predicate
     return {
         "verdict": report.verdict,
+        "level": report.level,
         "reason": report.unreadable,
         "certificate_id": predicate and predicate["certificate_id"],
         "kind": predicate and predicate["kind"],
@@ -84,7 +99,8 @@ def as_object(report: Report) -> dict[str, Any]:
             for name, passed, detail in report.checks
         ],
         "statement": predicate if report.verdict == VALID else None,
-        "proven": list(PROVEN) if report.verdict == VALID else [],
+        "log": None if report.level != 1 or report.entry is None else _log(report.entry),
+        "proven": proven(report) if report.verdict == VALID else [],
         "not_proven": not_proven(report) if report.verdict == VALID else [],
     }
 
@@ -102,15 +118,31 @@ def as_text(report: Report) -> str:
             "",
             *lines,
             *("      key %s, held by %s: %s" % signed for signed in report.signed_with),
+            *_log_lines(report),
             "",
             *_statement_lines(report.predicate),
             "",
             "Proven:",
-            *("  - " + text for text in PROVEN),
+            *("  - " + text for text in proven(report)),
             "Not proven:",
             *("  - " + text for text in not_proven(report)),
         ]
     )
+
+
+def _log(entry: log.Entry) -> dict[str, Any]:
+    return {
+        "origin": entry.origin,
+        "index": entry.index,
+        "size": entry.size,
+        "root": entry.root.hex(),
+    }
+
+
+def _log_lines(report: Report) -> list[str]:
+    if report.entry is None:
+        return []
+    return ["      log %(origin)s: entry %(index)d of %(size)d, root %(root)s" % _log(report.entry)]
 
 
 def _check_line(check: tuple[str, bool, str]) -> tuple[str, str, str]:

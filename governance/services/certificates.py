@@ -24,7 +24,7 @@ from core.ids import PublicId
 from core.ports import Signer, VerifyingKey
 from core.unit_of_work import no_open_transaction, unit_of_work
 from governance.models import Certificate, SubjectRequest
-from governance.services import part_certificates
+from governance.services import log_parts, part_certificates
 from governance.services.certificate_statements import EvidenceMissing, Sources, compose
 from vault.domain.backups import Doubt
 from vault.models import BackupClearance, BackupInventory, DestructionAttestation
@@ -120,12 +120,12 @@ def issue_final(*, erasure_id: UUID, now: datetime) -> Certificate:
     interim = _issued(erasure_id, INTERIM)
     if clearance is None or interim is None:
         raise NotCleared
-    if verifier.examine(json.dumps(file(interim)).encode(), None).verdict != verifier.VALID:
+    known = {**interim.document, "keys": signing_keys.published()}
+    if verifier.examine(json.dumps(known).encode(), None).verdict != verifier.VALID:
         raise EvidenceMissing
-    payload = base64.b64decode(interim.document["envelope"]["payload"])
     named = {
         "certificate_id": ids.format(PublicId.CERTIFICATE, interim.id),
-        "sha256": hashlib.sha256(payload).hexdigest(),
+        "sha256": hashlib.sha256(_payload(interim)).hexdigest(),
     }
     end = {"state": "established", **clearance.inventory}
     ((attestation, request),) = _attestations([erasure_id])
@@ -196,6 +196,7 @@ def _store(
                     details={
                         "certificate": ids.format(PublicId.CERTIFICATE, one.id),
                         "kind": one.kind,
+                        "sha256": hashlib.sha256(_payload(one)).hexdigest(),
                     },
                 )
                 for one in fresh
@@ -218,5 +219,15 @@ def of_erasure(*, controller_id: UUID, erasure_id: UUID) -> list[Certificate]:
 
 
 def file(certificate: Certificate) -> dict[str, Any]:
-    """The certificate as handed out, with a copy of the published keys for convenience."""
-    return {**certificate.document, "keys": signing_keys.published()}
+    """The certificate as handed out, with a copy of the published keys for convenience.
+
+    Once the log has published its issue, with the proof of that.
+    """
+    sha256 = hashlib.sha256(_payload(certificate)).hexdigest()
+    part = log_parts.of_certificate(certificate, sha256=sha256)
+    document = {**certificate.document, "keys": signing_keys.published()}
+    return document if part is None else {**document, "log": part}
+
+
+def _payload(certificate: Certificate) -> bytes:
+    return base64.b64decode(certificate.document["envelope"]["payload"])

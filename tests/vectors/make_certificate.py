@@ -3,6 +3,7 @@
 Run by hand after a deliberate change of the format: `python -m tests.vectors.make_certificate`.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from contracts.domain import checkpoint, tree
 from contracts.verifier.schema import (
     CERTIFICATE_TYPE,
     EFFECT_TEXTS,
@@ -20,7 +22,7 @@ from contracts.verifier.schema import (
     SCHEMA,
     SHARE_TEXTS,
 )
-from core import canonical, dsse
+from core import canonical, commitment, dsse
 from core.ports import Signature
 
 #: 32 times 0x01: a synthetic key that signs nothing but these vectors.
@@ -49,6 +51,11 @@ class TestKeySigner:
 
     def verifying_keys(self) -> list[Any]:
         return []
+
+
+#: The log's test key.
+LOGGERD = TestKeySigner(bytes([2]) * 32, "loggerd:1")
+LOG_INDEX = 33
 
 
 def _id(prefix: str, letter: str) -> str:
@@ -186,22 +193,77 @@ def statement(content: dict[str, Any]) -> dict[str, Any]:
     return dsse.statement(predicate_type=CERTIFICATE_TYPE, subjects=subjects, predicate=content)
 
 
-def keys_document(signer: TestKeySigner) -> dict[str, Any]:
-    key = {
-        "key_id": signer.key_id,
-        "holder": signer.holder,
-        "algorithm": "ed25519",
-        "public": signer.public.hex(),
-        "first_seen_at": "2026-01-01T00:00:00.000000Z",
-        "revoked_at": None,
-    }
-    return {"type": dsse.KEYS_TYPE, "keys": [key]}
+def keys_document(*signers: TestKeySigner) -> dict[str, Any]:
+    keys = [
+        {
+            "key_id": signer.key_id,
+            "holder": signer.holder,
+            "algorithm": "ed25519",
+            "public": signer.public.hex(),
+            "first_seen_at": "2026-01-01T00:00:00.000000Z",
+            "revoked_at": None,
+        }
+        for signer in signers
+    ]
+    return {"type": dsse.KEYS_TYPE, "keys": keys}
 
 
 def certificate(content: dict[str, Any], signer: TestKeySigner | None = None) -> dict[str, Any]:
     signer = signer or TestKeySigner()
     envelope = dsse.envelope(statement(content), signer=signer)
     return {"format": FILE_TYPE, "envelope": envelope, "keys": keys_document(signer)}
+
+
+def event(made: dict[str, Any]) -> dict[str, Any]:
+    """The event by which a certificate was issued, as the log commits to it."""
+    payload = base64.b64decode(made["envelope"]["payload"])
+    content = json.loads(payload)["predicate"]
+    return {
+        "action": "governance.certificate.issued",
+        "actor": "process:attester",
+        "at": content["issued_at"],
+        "controller": "6f9619ff-8b86-4011-b42d-00c04fc964fe",
+        "details": {
+            "certificate": content["certificate_id"],
+            "kind": content["kind"],
+            "sha256": hashlib.sha256(payload).hexdigest(),
+        },
+        "erasure": "6f9619ff-8b86-4011-b42d-00c04fc964fd",
+        "id": "6f9619ff-8b86-4011-b42d-00c04fc964fc",
+        "request": None,
+        "role": "process",
+        "trail": None,
+    }
+
+
+def logged(made: dict[str, Any], *, of: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The certificate in a log of 67 entries; the event is `of` where one is given."""
+    named, r = of or event(made), bytes([7]) * 32
+    entries = [bytes([number]) * 32 for number in range(67)]
+    entries[LOG_INDEX] = commitment.leaf_of(named, tag=commitment.AUDIT_EVENT, r=r)
+    edge, _ = tree.Edge().grown(tree.hashes_of(entries))
+    head = checkpoint.Head("log.example/synthetic", len(entries), edge.root())
+    line = checkpoint.signature_line(
+        head.origin, LOGGERD.public, LOGGERD.sign(head.text().encode()).value
+    )
+    proof = checkpoint.proof_text(
+        index=LOG_INDEX,
+        path=_path(tree.hashes_of(entries), LOG_INDEX),
+        checkpoint=checkpoint.note(head.text(), [line]),
+    )
+    keys = keys_document(TestKeySigner(), LOGGERD)
+    return {**made, "keys": keys, "log": {"event": named, "r": r.hex(), "proof": proof}}
+
+
+def _path(hashes: list[bytes], index: int) -> list[bytes]:
+    """RFC 9162, section 2.1.3.1, by its own recursion."""
+    if len(hashes) == 1:
+        return []
+    cut = 1 << (len(hashes) - 1).bit_length() - 1
+    left, right = hashes[:cut], hashes[cut:]
+    if index < cut:
+        return [*_path(left, index), tree.root_of(right)]
+    return [*_path(right, index - cut), tree.root_of(left)]
 
 
 VECTOR_CONTENTS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -215,6 +277,8 @@ def main() -> None:
     for name, content in VECTOR_CONTENTS.items():
         vector = json.dumps(certificate(content()), indent=2, sort_keys=True) + "\n"
         (VECTORS / name).write_text(vector)
+    vector = json.dumps(logged(certificate(predicate())), indent=2, sort_keys=True) + "\n"
+    (VECTORS / "certificate-v1-logged.json").write_text(vector)
     SCHEMA_FILE.write_text(json.dumps(SCHEMA, indent=2, sort_keys=True) + "\n")
 
 

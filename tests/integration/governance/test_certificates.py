@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from contracts.services import sequencing
 from contracts.verifier import __main__ as verify
 from contracts.verifier import certificate as verifier
 from core import dsse, runtime, signing_keys
@@ -18,6 +19,7 @@ from core.models import AuditEvent, SigningKey
 from governance.models import Certificate, SubjectRequest
 from governance.services import certificates
 from tests.fakes.custodian import FakeSigner
+from tests.fakes.heads import FakeHeadKeeper
 from tests.fakes.world import World
 from tests.integration.governance.office import Office, reread
 from vault.services import losing
@@ -74,6 +76,22 @@ class TestFile:
 
         assert verify.main([str(file)]) == 0
         assert verify.main([str(file), "--keys", str(keys)]) == 0
+
+    def test_has_its_place_in_the_log_once_that_is_published(
+        self, world: World, office: Office, tmp_path: Path
+    ) -> None:
+        request = certified(world, office)
+        assert "log" not in handed_out(request)
+        with runtime.override(signer=FakeSigner("loggerd"), head_keeper=FakeHeadKeeper()):
+            sequencing.run_round(now=world.now)
+
+        file = tmp_path / "certificate.json"
+        file.write_text(json.dumps(handed_out(request)))
+
+        assert verify.main([str(file), "--level", "1"]) == 0
+        event = handed_out(request)["log"]["event"]
+        assert event["trail"] is None
+        assert str(request.subject_id) not in json.dumps(handed_out(request))
 
     @pytest.mark.parametrize("part", ["payload", "sig"])
     def test_fails_when_a_byte_is_flipped(self, world: World, office: Office, part: str) -> None:

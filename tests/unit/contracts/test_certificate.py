@@ -326,3 +326,93 @@ class TestFaults:
 
         assert found
         assert "Ada" not in found
+
+
+LOGGED_CONTENT = (ROOT / "tests" / "vectors" / "certificate-v1-logged.json").read_bytes()
+LOGGED = json.loads(LOGGED_CONTENT)
+
+
+def _logged(**changes: Any) -> certificate.Report:
+    """The golden one with members of its log part changed."""
+    file = {**LOGGED, "log": {**LOGGED["log"], **changes}}
+    return certificate.examine(json.dumps(file).encode())
+
+
+def _proof(old: str, new: str) -> certificate.Report:
+    assert old in LOGGED["log"]["proof"]
+    return _logged(proof=LOGGED["log"]["proof"].replace(old, new, 1))
+
+
+class TestLog:
+    def test_is_what_the_maker_writes_and_reaches_level_1(self) -> None:
+        report = certificate.examine(LOGGED_CONTENT)
+
+        assert maker.logged(maker.certificate(maker.predicate())) == LOGGED
+        assert (report.verdict, report.level) == ("valid", 1)
+        assert certificate.examine(GOLDEN).level == 0
+        assert words.LOGGED in words.as_text(report)
+        assert words.UNLOGGED not in words.not_proven(report)
+        assert words.UNANCHORED in words.not_proven(report)
+        said = words.as_object(report)["log"]
+        assert (said["origin"], said["index"], said["size"]) == ("log.example/synthetic", 33, 67)
+
+    @pytest.mark.parametrize("path", list(_places(LOGGED["log"])), ids=str)
+    @pytest.mark.parametrize("act", ["drop", "null", "text", "number", "list"])
+    def test_with_any_changed_member_is_refused(self, path: tuple[Any, ...], act: str) -> None:
+        changed = copy.deepcopy(LOGGED)
+        parent: Any = changed["log"]
+        for key in path[:-1]:
+            parent = parent[key]
+        if act == "drop":
+            del parent[path[-1]]
+        else:
+            parent[path[-1]] = {"null": None, "text": "Ada", "number": -1, "list": [[]]}[act]
+        if changed == LOGGED:
+            return
+
+        assert certificate.examine(json.dumps(changed).encode()).verdict == "invalid"
+
+    @pytest.mark.parametrize("line", range(len(LOGGED["log"]["proof"].splitlines())))
+    def test_with_any_changed_line_of_the_proof_is_refused(self, line: int) -> None:
+        lines = LOGGED["log"]["proof"].splitlines(keepends=True)
+        for changed in ([*lines[:line], *lines[line + 1 :]], [*lines[:line], "x" + lines[line]]):
+            proof = "".join([*changed, *([] if len(changed) < len(lines) else lines[line + 1 :])])
+
+            assert _logged(proof=proof).verdict == "invalid"
+
+    def test_is_refused_for_another_place_or_size(self) -> None:
+        assert _proof("index 33", "index 34").verdict == "invalid"
+        assert _proof("\n67\n", "\n68\n").verdict == "invalid"
+
+    def test_of_another_certificate_is_refused(self) -> None:
+        other = maker.event(maker.certificate(maker.final()))
+        made = maker.logged(maker.certificate(maker.predicate()), of=other)
+
+        report = certificate.examine(json.dumps(made).encode())
+
+        assert report.verdict == "invalid"
+        assert ("log: event", False, "the event is about another certificate") in report.checks
+
+    def test_signed_by_a_key_of_another_holder_is_refused(self) -> None:
+        file = copy.deepcopy(LOGGED)
+        key = next(key for key in file["keys"]["keys"] if key["holder"] == "loggerd")
+        key.update(holder="attester", key_id="attester:2")
+
+        assert certificate.examine(json.dumps(file).encode()).verdict == "invalid"
+
+    def test_signed_by_a_revoked_key_is_refused(self) -> None:
+        file = copy.deepcopy(LOGGED)
+        key = next(key for key in file["keys"]["keys"] if key["holder"] == "loggerd")
+        key["revoked_at"] = "2026-03-10T00:00:00.000000Z"
+
+        assert certificate.examine(json.dumps(file).encode()).verdict == "invalid"
+
+    def test_with_cosignatures_of_others_is_valid(self) -> None:
+        proof = LOGGED["log"]["proof"] + "\u2014 witness.example " + "QUJD" * 24 + "\n"
+
+        assert _logged(proof=proof).level == 1
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.text(max_size=400))
+    def test_never_fails_on_any_proof(self, proof: str) -> None:
+        assert _logged(proof=proof).verdict == "invalid"
