@@ -33,6 +33,8 @@ SAID = [
     "  Their records, read by the source: 410 erased",
     "  What the product answers on that copy: 503 restore-replay-required",
     "  VALID: interim erasure certificate.",
+    "  ok    log: inclusion",
+    "  ok    log: head",
     "  /readyz: the gate is closed, database-behind",
     "  A subject's records, read by the source: 503 restore-replay-required",
     "  The lease that was open, on the stream: 503 restore-replay-required",
