@@ -21,7 +21,7 @@ from core.logging import get_logger
 from core.unit_of_work import no_open_transaction, requires_unit_of_work, unit_of_work
 from vault import runtime
 from vault.domain.binding import share_digest
-from vault.domain.states import ShareState, ShreddingState
+from vault.domain.states import CANCELLABLE, ShareState, ShreddingState
 from vault.models import KeyShare, ShreddingShare, Subject
 from vault.ports import ShareState as StoreState
 from vault.services import keys, lost_versions
@@ -207,10 +207,22 @@ def _return(part: _Part, kids: Sequence[UUID], *, now: datetime) -> int:
         )
         lost = rows.filter(~Exists(open_ones), state=ShareState.LOST)
         in_use = lost.update(state=ShareState.LIVE, lost_at=None)
-        fenced = rows.filter(state=ShareState.RETIRED).update(lost_at=None)
+        fenced = _return_fenced(rows.filter(state=ShareState.RETIRED))
         _note("found", part, in_use + fenced, now=now)
     failpoints.reach("vault.losing.returned")
     return in_use + fenced
+
+
+@requires_unit_of_work
+def _return_fenced(rows: QuerySet[KeyShare]) -> int:
+    """Let a fence that is called off put them back in use: it found them LOST."""
+    begun = ShreddingShare.objects.filter(share__in=rows, was_live=False)
+    in_place = ShreddingShare.objects.filter(
+        shredding=OuterRef("shredding"), share__group=OuterRef("share__group"), was_live=True
+    )
+    for link in begun.filter(shredding__state__in=CANCELLABLE).order_by("share__planned_at"):
+        ShreddingShare.objects.filter(~Exists(in_place), pk=link.pk).update(was_live=True)
+    return rows.update(lost_at=None)
 
 
 @requires_unit_of_work

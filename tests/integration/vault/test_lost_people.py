@@ -171,6 +171,31 @@ class TestErasure:
         with pytest.raises(KeyLost):
             read(site, bo)
 
+    def test_called_off_of_one_found_again_meanwhile_lets_it_be_read(self, site: Site) -> None:
+        """Lost, fenced, the right snapshot put back, called off: nothing of it may be missing."""
+        _, bo, newer = lose_bo(site)
+        site.fence(bo)
+        put_back(site, newer)
+        find(site)
+
+        site.lock(bo)
+
+        assert (Subject.objects.get(id=bo).state, state_of(bo)) == ("live", "live")
+        assert read(site, bo) == [b'{"name":"bo"}']
+        assert b'{"name":"bo"}' in site.readable()
+
+    def test_called_off_after_it_was_found_and_lost_again_says_lost(self, site: Site) -> None:
+        older = site.snapshot()
+        _, bo, newer = lose_bo(site)
+        site.fence(bo)
+        for snapshot in (newer, older):
+            put_back(site, snapshot)
+            find(site)
+
+        site.lock(bo)
+
+        assert state_of(bo) == "lost"
+
     def test_of_what_never_was_is_not_called_lost(self, site: Site) -> None:
         site.person("ada")
         bo = site.person("bo")
