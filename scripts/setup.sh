@@ -49,7 +49,7 @@ is_installed() {
   return 1
 }
 
-# Later suites drive a browser and compile translations; nothing fails today without them.
+# The browser suite needs Chromium; translations are compiled by a later one.
 debian_packages() {
   local wanted=()
   [[ "${LETHE_NO_APT:-}" != 1 && -f /etc/debian_version ]] || return 0
@@ -57,13 +57,13 @@ debian_packages() {
   command -v msgfmt >/dev/null || wanted+=(gettext)
   ((${#wanted[@]})) || return 0
   if ((EUID != 0)); then
-    say "Not installed: ${wanted[*]} (no suite needs them yet). As root: apt-get install ${wanted[*]}"
+    say "Not installed: ${wanted[*]}; suites that need them are skipped. As root: apt-get install ${wanted[*]}"
     return 0
   fi
   say "Installing ${wanted[*]} ..."
-  if ! { timeout 120 apt-get update && DEBIAN_FRONTEND=noninteractive timeout 300 \
+  if ! { timeout 300 apt-get update && DEBIAN_FRONTEND=noninteractive timeout 600 \
     apt-get install -y --no-install-recommends "${wanted[@]}"; } >/dev/null 2>&1; then
-    say "Could not install ${wanted[*]}; no suite needs them yet. Again: make setup"
+    say "Could not install ${wanted[*]}; suites that need them are skipped. Again: make setup"
   fi
 }
 

@@ -34,7 +34,7 @@ class Entry:
         self.index, self.path = index, path
         self.origin: str = note["origin"]
         self.size = int(note["size"])
-        self.root = base64.b64decode(note["root"])
+        self.root: bytes = _decoded(note["root"]) or b""
         self.text: str = note.group(1)
         self.lines: str = note["lines"]
 
@@ -51,8 +51,11 @@ def parse(proof: str) -> Optional[Entry]:
     note = None if found is None else _NOTE.fullmatch(found.group(3))
     if found is None or note is None or "+" in note["origin"]:
         return None
-    hashes = [base64.b64decode(line) for line in found.group(2).splitlines()]
-    return Entry(int(found.group(1)), hashes, note)
+    hashes = [_decoded(line) for line in found.group(2).split("\n")[:-1]]
+    path = [one for one in hashes if one is not None]
+    if len(path) < len(hashes) or _decoded(note["root"]) is None:
+        return None
+    return Entry(int(found.group(1)), path, note)
 
 
 def inclusion_problems(entry: Entry, leaf: bytes) -> List[str]:
@@ -85,12 +88,18 @@ def _signature(entry: Entry, public: bytes) -> Optional[bytes]:
     """What the head says that this key signed; other lines are for others."""
     name = entry.origin.encode("utf-8")
     key_id = hashlib.sha256(name + b"\n" + _ED25519 + public).digest()[:_ID_BYTES]
-    for line in entry.lines.splitlines():
+    for line in entry.lines.split("\n")[:-1]:
         _, name_of_key, text = line.split(" ")
-        try:
-            held = base64.b64decode(text, validate=True)
-        except (binascii.Error, ValueError):
-            continue
-        if name_of_key == entry.origin and held[:_ID_BYTES] == key_id:
+        held = _decoded(text)
+        if held is not None and name_of_key == entry.origin and held[:_ID_BYTES] == key_id:
             return held[_ID_BYTES:]
     return None
+
+
+def _decoded(text: str) -> Optional[bytes]:
+    """Bytes of standard base 64 in its one canonical spelling, else None."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return content if base64.b64encode(content).decode("ascii") == text else None

@@ -55,7 +55,6 @@ class TestKeySigner:
 
 #: The log's test key.
 LOGGERD = TestKeySigner(bytes([2]) * 32, "loggerd:1")
-LOG_INDEX = 33
 
 
 def _id(prefix: str, letter: str) -> str:
@@ -236,21 +235,21 @@ def event(made: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def logged(made: dict[str, Any], *, of: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The certificate in a log of 67 entries; the event is `of` where one is given."""
+def logged(
+    made: dict[str, Any], *, of: dict[str, Any] | None = None, index: int = 33, size: int = 67
+) -> dict[str, Any]:
+    """The certificate in a log of `size` entries; the event is `of` where one is given."""
     named, r = of or event(made), bytes([7]) * 32
-    entries = [bytes([number]) * 32 for number in range(67)]
-    entries[LOG_INDEX] = commitment.leaf_of(named, tag=commitment.AUDIT_EVENT, r=r)
-    edge, _ = tree.Edge().grown(tree.hashes_of(entries))
-    head = checkpoint.Head("log.example/synthetic", len(entries), edge.root())
+    entries = [number.to_bytes(32, "big") for number in range(size)]
+    entries[index] = commitment.leaf_of(named, tag=commitment.AUDIT_EVENT, r=r)
+    hashes = tree.hashes_of(entries)
+    edge, _ = tree.Edge().grown(hashes)
+    head = checkpoint.Head("log.example/synthetic", size, edge.root())
     line = checkpoint.signature_line(
         head.origin, LOGGERD.public, LOGGERD.sign(head.text().encode()).value
     )
-    proof = checkpoint.proof_text(
-        index=LOG_INDEX,
-        path=_path(tree.hashes_of(entries), LOG_INDEX),
-        checkpoint=checkpoint.note(head.text(), [line]),
-    )
+    note = checkpoint.note(head.text(), [line])
+    proof = checkpoint.proof_text(index=index, path=_path(hashes, index), checkpoint=note)
     keys = keys_document(TestKeySigner(), LOGGERD)
     return {**made, "keys": keys, "log": {"event": named, "r": r.hex(), "proof": proof}}
 

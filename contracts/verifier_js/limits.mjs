@@ -1,0 +1,56 @@
+// What a certificate does not prove, in the words that the verifier in Python has, too.
+const ALWAYS = [
+  "That the statement is true: the signer says what it read in the key store.",
+  "That nobody copied the data or the keys before they were destroyed.",
+  "That no operator of the key store or of a backup kept a key.",
+];
+const UNPUBLISHED =
+  "That the signing key is the controller's: it was taken from the certificate file itself." +
+  " Compare it with the published one (/.well-known/lethe-keys), or give that with --keys.";
+const UNLOGGED =
+  "When it was signed: this file holds no transparency log proof and no chain anchor.";
+const UNANCHORED =
+  "When it entered the log, and that the log shows everybody the same: heads have no " +
+  "trusted time, and this file holds no chain anchor. Compare the head with one that others" +
+  " have seen.";
+const THREE_PERSONS =
+  "That the three persons named by pseudonym are three human beings.";
+const KEPT_DATA =
+  "What other data of the person is kept: this certificate is about a part of it.";
+const PENDING =
+  "That no backup can bring the keys back: that date is not established, so this " +
+  "certificate is interim.";
+const ENDED =
+  "That there was no copy of the stores besides those in the inventory of backups.";
+const BY_WORD =
+  "That the copies which rest on an operator's word ended when it says: they could not be " +
+  "read.";
+const ABSENT =
+  "That the key shares read as absent were destroyed: the key store merely lacks them.";
+const LOST =
+  "That the key shares called lost were destroyed: the key store had lost them before, and " +
+  "a copy of it that somebody kept may hold them.";
+const UNREACHED =
+  "What the unreachable nodes of the key store hold: they were not read.";
+const STAND_IN =
+  "Anything about key custody: a development stand-in held these keys, no key store.";
+
+/** The limits that hold for this very certificate, which is valid. */
+export function notProven({ predicate, entry, keysFrom }) {
+  const isWhole = predicate.get("scope").get("kind") === "subject";
+  const until = predicate.get("irrecoverable_from");
+  const isPending = until.get("state") === "pending";
+  const has = (name, state) => predicate.get(name).some((one) => one.get("state") === state);
+  const byWord = (item) => item.get("evidence") === "signed-by-operator";
+  return [
+    ...(keysFrom === "file" ? [UNPUBLISHED] : []),
+    ...ALWAYS,
+    entry === undefined ? UNLOGGED : UNANCHORED,
+    isWhole ? THREE_PERSONS : KEPT_DATA,
+    ...(isPending ? [PENDING] : [ENDED, ...(until.get("inventory").some(byWord) ? [BY_WORD] : [])]),
+    ...(has("shares", "absent") ? [ABSENT] : []),
+    ...(has("shares", "lost") ? [LOST] : []),
+    ...(has("nodes", "unreachable") ? [UNREACHED] : []),
+    ...(predicate.get("method").get("custodian") === "keyring" ? [STAND_IN] : []),
+  ];
+}
