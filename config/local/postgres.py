@@ -8,12 +8,15 @@ import logging
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 from psycopg import sql
 
 OWNER, APP, STREAM = "lethe_owner", "lethe_app", "lethe_stream"
+#: Until the connection ends: whoever else sets the same server up waits.
+_ALONE: Final = "SELECT pg_advisory_lock(hashtextextended('lethe:set-up', 0))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ def start(data_dir: Path, *, keep_running: bool = False) -> EmbeddedPostgres:
 def create_roles(superuser_url: str) -> None:
     """Create owner (may create databases), app and stream roles where they are missing."""
     with psycopg.connect(superuser_url, autocommit=True) as connection:
+        connection.execute(_ALONE)
         for role, options in ((OWNER, "LOGIN CREATEDB"), (APP, "LOGIN"), (STREAM, "LOGIN")):
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname=%s", [role]).fetchone():
                 connection.execute(
@@ -74,6 +78,7 @@ def create_roles(superuser_url: str) -> None:
 def create_database(server: EmbeddedPostgres, name: str) -> bool:
     """Create database `name`, owned by the owner role. True when it was not there before."""
     with psycopg.connect(server.superuser_url, autocommit=True) as connection:
+        connection.execute(_ALONE)
         if connection.execute("SELECT 1 FROM pg_database WHERE datname=%s", [name]).fetchone():
             return False
         connection.execute(
@@ -81,6 +86,6 @@ def create_database(server: EmbeddedPostgres, name: str) -> bool:
                 sql.Identifier(name), sql.Identifier(OWNER)
             )
         )
-    with psycopg.connect(server.url(OWNER, name), autocommit=True) as connection:
-        connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(OWNER)))
+        with psycopg.connect(server.url(OWNER, name), autocommit=True) as owner:
+            owner.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(OWNER)))
     return True
