@@ -20,7 +20,7 @@ from vault.adapters.hashicorp.layout import Layout
 from vault.adapters.hashicorp.setup import Administration
 
 _PROJECT = Path(__file__).resolve().parents[1]
-_ROLES = ("web", "worker", "eraser", "attester", "beat")
+_ROLES = ("web", "worker", "eraser", "attester", "loggerd", "beat")
 _POOL = 4
 SHARED_BUFFERS = "2GB"
 
