@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from core import effects
 from core.actors import Actor
 from core.unit_of_work import requires_unit_of_work
-from vault.domain.states import RekeyState, Scope, ShareState, ShreddingState
+from vault.domain.states import CANCELLABLE, RekeyState, Scope, ShareState, ShreddingState
 from vault.errors import ShredBlocked
 from vault.models import (
     CustodyGrant,
@@ -129,7 +129,7 @@ def fence_again(
         return None
     Subject.objects.select_for_update().get(id=owner.subject.id)
     if scope is Scope.REKEY:
-        _lose(known.filter(state=ShareState.LIVE), at=at)
+        _lose(known, at=at)
     row = Shredding.objects.create(
         erasure_id=UUID(item["erasure_id"]),
         controller_id=owner.controller_id,
@@ -141,7 +141,7 @@ def fence_again(
         drain_until=at,
         journal=noted,
     )
-    _retire(row, known.exclude(state=ShareState.LOST), now=at)
+    _retire(row, known.filter(lost_at=None), now=at)
     Rekey.objects.filter(old_share__in=kids, state=RekeyState.SWAPPED).update(
         state=RekeyState.DESTROYING, erasure_id=row.erasure_id
     )
@@ -155,13 +155,20 @@ def lose_again(item: Mapping[str, Any], *, at: datetime) -> None:
     known = KeyShare.objects.filter(kid__in=kids, subject__isnull=False)
     owners = Subject.objects.filter(id__in=known.values("subject"))
     list(owners.select_for_update().order_by("id").values_list("id"))
-    _lose(known.filter(state=ShareState.LIVE), at=at)
+    _lose(known, at=at)
 
 
 @requires_unit_of_work
 def _lose(shares: QuerySet[KeyShare], *, at: datetime) -> None:
-    """Say of shares still in use that their keys are gone, and give their re-keys up."""
-    lost = list(shares.values_list("kid", flat=True))
+    """Say of shares still in use that their keys are gone, and give their re-keys up.
+
+    In use is also what a fence has stopped that may be called off yet.
+    """
+    fenced = ShreddingShare.objects.filter(
+        share=OuterRef("kid"), was_live=True, shredding__state__in=CANCELLABLE
+    )
+    shares.filter(Exists(fenced), state=ShareState.RETIRED, lost_at=None).update(lost_at=at)
+    lost = list(shares.filter(state=ShareState.LIVE).values_list("kid", flat=True))
     given_up = Rekey.objects.filter(old_share__in=lost).exclude(state=RekeyState.DONE)
     successors = list(given_up.values_list("new_share_id", flat=True))
     given_up.delete()

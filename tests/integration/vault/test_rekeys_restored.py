@@ -49,6 +49,11 @@ def replay(office: Office) -> None:
     gatekeeper.tend(now=now)
 
 
+def read(office: Office) -> list[bytes]:
+    rows = reading.custody_read(controller_id=office.world.controller_id, subject_id=office.subject)
+    return [row.document for row in rows]
+
+
 def run(office: Office) -> None:
     for _ in range(5):
         for store in ("key-store", "database"):
@@ -233,6 +238,42 @@ class TestReplay:
         assert Shredding.objects.get(erasure_id=erasure_id).state == "verified"
         assert set(office.world.custodian.shares.values()) == {None}
         assert KeyShare.objects.get(kid=young).state == "destroyed"
+
+    def test_under_a_fence_that_is_called_off_says_that_it_is_lost(
+        self, office: Office, tmp_path: Path
+    ) -> None:
+        """Too old a backup, fenced before the replay, called off: no silence about it."""
+        old = restores.take(tmp_path / "old.dump")
+        office.leak()
+        run(office)
+        restores.put_back(old)
+        gatekeeper.tend(now=office.world.now)
+        erasure_id = office.fence()
+
+        replay(office)
+        with unit_of_work():
+            locks.cancel(erasure_id=erasure_id, actor=office.world.actor, now=office.world.now)
+
+        assert KeyShare.objects.filter(subject=office.subject, state="lost").count() == 1
+        with pytest.raises(KeyLost):
+            read(office)
+
+    def test_under_a_fence_that_goes_on_ends_with_it(self, office: Office, tmp_path: Path) -> None:
+        old = restores.take(tmp_path / "old.dump")
+        office.leak()
+        run(office)
+        restores.put_back(old)
+        gatekeeper.tend(now=office.world.now)
+        erasure_id = office.fence()
+
+        replay(office)
+        releasing.release(
+            erasure_ids=[erasure_id], officer=office.world.actor, now=office.world.now
+        )
+        run(office)
+
+        assert Shredding.objects.get(erasure_id=erasure_id).state == "verified"
+        assert set(office.world.custodian.shares.values()) == {None}
 
     def test_may_be_repeated(self, office: Office) -> None:
         rekey = office.erase()
