@@ -65,6 +65,8 @@ all)
   start_vault_build
   static_checks
   finish_vault_build
+  step "local chain"
+  scripts/chain.sh || [[ "${LETHE_TEST_REQUIRE:-}" != 1 ]]
   step "fault suite"
   pytest_or_empty -m fault -q
   step "every other suite"
@@ -76,7 +78,7 @@ quick)
   .venv/bin/python -m pytest -m "not long and not fault" -n "$workers" -q
   ;;
 suite)
-  case "$2" in vault | fault) start_vault_build && finish_vault_build ;; esac
+  case "$2" in vault | fault) start_vault_build && finish_vault_build ;; chain) scripts/chain.sh ;; esac
   pytest_or_empty -m "$2"
   ;;
 lint | types | imports) "$1" ;;
