@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from core import statements
-from vault.domain.states import ShareState, SubjectState
+from vault.domain.states import Scope, ShareState, ShreddingState, SubjectState
 from vault.errors import KeyLost, RestoreReplayRequired, SubjectErased, SubjectNotFound
+from vault.models import ShreddingShare
 from vault.ports import GrantToOpen, ShareRef
 from vault.services import gate, keys
 
@@ -25,6 +26,7 @@ class CustodyRow(NamedTuple):
     grant: GrantToOpen | None
 
 
+_OUT_OF_USE: Final = (ShareState.RETIRED, ShareState.DESTROYED, ShareState.ABSENT)
 _SELECT: Final = """
 SELECT {gate}, s.state, r.record_id, r.category_id, r.version, r.ciphertext, r.created_at,
        r.subject_id, r.data_key_id, k.state, k.kid, k.cluster, c.wrapped
@@ -69,11 +71,27 @@ def select(
         raise SubjectErased
     if any(row[9] == ShareState.LOST for row in rows):
         raise KeyLost
+    _require_whole(rows)
     return [
         CustodyRow._make((*row[2:9], _grant(controller_id, *row[10:])))
         for row in rows
         if row[9] == ShareState.LIVE
     ]
+
+
+def _require_whole(rows: Sequence[tuple[Any, ...]]) -> None:
+    """Raise KeyLost for a record that is there under a key out of use and under no other.
+
+    Unless its key group is being destroyed: then it is not to be read, by right.
+    """
+    readable = {row[2] for row in rows if row[9] == ShareState.LIVE}
+    shut = {row[10] for row in rows if row[9] in _OUT_OF_USE and row[2] not in readable}
+    if not shut:
+        return
+    ending = ShreddingShare.objects.filter(share__in=shut, shredding__scope=Scope.GROUP)
+    ending = ending.exclude(shredding__state=ShreddingState.CANCELLED)
+    if shut - set(ending.values_list("share_id", flat=True)):
+        raise KeyLost
 
 
 def _grant(

@@ -125,6 +125,16 @@ class TestRekey:
         assert read(site, bo) == [b'{"name":"bo"}']
 
 
+class TestRead:
+    def test_of_what_lies_under_no_key_in_use_says_lost(self, site: Site) -> None:
+        """However it came about: a record that is there and cannot be opened is never silence."""
+        bo = site.person("bo")
+        KeyShare.objects.filter(subject=bo).update(state="retired")
+
+        with pytest.raises(KeyLost):
+            read(site, bo)
+
+
 class TestErasure:
     def test_of_the_lost_ends_as_any_other(self, site: Site) -> None:
         _, bo, _ = lose_bo(site)
