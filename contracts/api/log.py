@@ -60,9 +60,9 @@ class Index(_Public):
 class Checkpoint(_Public):
     """The newest head of the generation that is published."""
 
-    def get(self, _request: HttpRequest, number: int = 0) -> HttpResponse:
-        _require(number, is_current=True)
-        note = publishing.latest(number=number).note
+    def get(self, _request: HttpRequest, generation: int = 0) -> HttpResponse:
+        _require(generation, is_current=True)
+        note = publishing.latest(number=generation).note
         answer = HttpResponse(note.encode(), content_type="text/plain; charset=utf-8")
         answer["Cache-Control"] = "no-cache"
         return answer
@@ -71,12 +71,12 @@ class Checkpoint(_Public):
 class Tile(_Public):
     """Hashes of the tree: `tile/<level>/<index>[.p/<width>]`."""
 
-    def get(self, _request: HttpRequest, name: str, number: int = 0) -> HttpResponse:
-        _require(number)
-        tile = TileName.parse(name)
-        if tile is None or not tile.is_in(publishing.latest().batch.size):
+    def get(self, _request: HttpRequest, tile: str, generation: int = 0) -> HttpResponse:
+        _require(generation)
+        named = TileName.parse(tile)
+        if named is None or not named.is_in(publishing.latest().batch.size):
             raise NotLogged
-        hashes = tree_rows.hashes_in(tile.level, tile.index, tile.width)
+        hashes = tree_rows.hashes_in(named.level, named.index, named.width)
         answer = HttpResponse(b"".join(hashes), content_type="application/octet-stream")
         answer["Cache-Control"] = _FOR_EVER
         return answer

@@ -7,7 +7,7 @@ from contracts.api import log
 urlpatterns: list[URLPattern] = [
     path("", log.Index.as_view()),
     path("checkpoint", log.Checkpoint.as_view()),
-    path("tile/<path:name>", log.Tile.as_view()),
-    path("<int:number>/checkpoint", log.Checkpoint.as_view()),
-    path("<int:number>/tile/<path:name>", log.Tile.as_view()),
+    path("tile/<path:tile>", log.Tile.as_view()),
+    path("<int:generation>/checkpoint", log.Checkpoint.as_view()),
+    path("<int:generation>/tile/<path:tile>", log.Tile.as_view()),
 ]
