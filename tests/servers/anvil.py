@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,10 @@ from web3 import Web3
 from web3.exceptions import Web3Exception
 
 from config.local.addresses import free_port
+
+#: Python's own. web3 raises it a hundredfold when it is imported, and JSON that is nested deeply
+#: then ends the process instead of being refused.
+sys.setrecursionlimit(1000)
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _PATIENCE: Final = 20.0
