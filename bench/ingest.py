@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,8 @@ _CHUNK, _CLIENTS = 1_000, 4
 _AT = datetime(2026, 1, 5, 10, tzinfo=UTC)
 #: Most rows of the ceiling's copy, which is done three times.
 _ROWS = 20_000
+#: Seconds after which a new token is asked for.
+_RENEW = 300.0
 
 Add = Callable[..., None]
 Item = Mapping[str, object]
@@ -65,6 +68,7 @@ class Source:
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
         self._web = cast.bench.supervisor._running["web"].pid  # noqa: SLF001 - to read its CPU time
+        self._signed_in, self._lock = time.monotonic(), threading.Lock()
 
     def send(self, path: str, items: Iterator[Item], outcomes: set[str]) -> tuple[float, float]:
         """Lines per second, and microseconds of the web process's CPU for each."""
@@ -83,6 +87,10 @@ class Source:
         return count / seconds, round((_cpu(self._web) - before) / count * 1e6, 1)
 
     def _post(self, path: str, body: bytes) -> bytes:
+        with self._lock:  # a token lives ten minutes
+            if time.monotonic() - self._signed_in > _RENEW:
+                self._cast.sign_in()
+                self._signed_in = time.monotonic()
         answer = requests.post(
             f"{self._cast.bench.url}/api/v1/{path}",
             data=body,
