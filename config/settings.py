@@ -27,6 +27,8 @@ LETHE_LOG_ORIGIN = env.text(
 )
 #: Seconds between two batches of the log; each time between half as long and half as long again.
 LETHE_LOG_EVERY = env.number("LETHE_LOG_EVERY", 300)
+#: A TOML file with a table [chain.NAME] for each chain that the log is anchored on; none without.
+LETHE_CHAINS = env.text("LETHE_CHAINS", "")
 LETHE_STREAM_URL = env.text("LETHE_STREAM_URL", LETHE_PUBLIC_URL)
 
 INSTALLED_APPS = [
@@ -200,6 +202,8 @@ LETHE_PORTS = {
     "journal_reader": "vault.adapters.journal.reader",
     "marker": "vault.adapters.factory.marker",
     "head_keeper": "vault.adapters.factory.head_keeper",
+    "chains": "contracts.adapters.chains.chains",
+    "senders": "contracts.adapters.chains.senders",
     "opening_sealer": "vault.services.openings.sealer",
     "participants": ["governance.adapters.participant.participant"],
 }
@@ -238,6 +242,7 @@ LETHE_METRIC_PROBES = [
     "vault.adapters.measures.measure_journal",
     "vault.adapters.measures.measure_erasures",
     "contracts.adapters.measures.measure_log",
+    "contracts.adapters.measures.measure_chains",
 ]
 LETHE_READY_CHECKS = ["vault.adapters.checks.ready"]
 LETHE_EFFECT_LEASE = timedelta(seconds=env.number("LETHE_EFFECT_LEASE", 60))

@@ -1,6 +1,6 @@
 """What the log refuses, with stable codes."""
 
-from core.errors import Conflict, Erased, IntegrityViolation, NotFound
+from core.errors import Conflict, Erased, IntegrityViolation, NotFound, Unavailable
 
 
 class NotLogged(NotFound):
@@ -33,3 +33,38 @@ class LogEnded(Erased):
 
     code = "log-ended"
     text = "This log ended when its database was put back; /log/ names the one that follows."
+
+
+class ChainUnavailable(Unavailable):
+    """No node of the chain answers; evidence waits, nothing else does."""
+
+    code = "chain-unavailable"
+    text = "No node of this chain answers; anchors wait."
+
+
+class ChainContradicts(IntegrityViolation):
+    """A node said what cannot be: nothing is believed, and the next round asks again."""
+
+    code = "chain-contradicts"
+    text = "What a node of this chain says cannot be true; nothing of it was used."
+
+
+class ChainHalted(Conflict):
+    """Somebody has to look before anything more is anchored on this chain."""
+
+    code = "chain-halted"
+    text = "Anchoring on this chain is halted; see chain_status and the runbook."
+
+
+class NotDeployed(Conflict):
+    """The chain has no contract of this installation."""
+
+    code = "not-deployed"
+    text = "No contract is recorded for this chain; run chain_deploy."
+
+
+class NothingHalted(Conflict):
+    """There is nothing to go on with."""
+
+    code = "nothing-halted"
+    text = "Anchoring on this chain is not halted."

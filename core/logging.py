@@ -24,7 +24,8 @@ ALLOWED = frozenset(
     {
         "event", "level", "timestamp", "logger", "request_id", "actor_id", "controller_id",
         "effect_id", "kind", "code", "status", "method", "route", "duration_ms", "count", "queue",
-        "attempt", "erasure_id", "lease_id", "node", "process", "error_class", "frames",
+        "attempt", "erasure_id", "lease_id", "node", "process", "error_class", "frames", "reason",
+        "chain",
     }
 )  # fmt: skip
 WITHHELD = "(withheld)"

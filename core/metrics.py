@@ -61,6 +61,14 @@ _UNSEALED, _SEALED_SECONDS, _LOG_SIZE = (
         ("lethe_log_size", "Entries of the tree that is published"),
     )
 )
+_UNANCHORED, _CHAIN_STUCK, _CHAIN_HALTED = (
+    Gauge(name, text, ["chain"], multiprocess_mode="mostrecent")
+    for name, text in (
+        ("lethe_chain_unanchored_seconds", "Age of the oldest head that no final block has"),
+        ("lethe_chain_stuck", "1 while an anchor waits for a lower price or for funds"),
+        ("lethe_chain_halted", "1 while anchoring waits for an operator"),
+    )
+)
 _INTEGRITY = Counter("lethe_integrity_violations", "What must not be, and was", ["code"])
 
 
@@ -120,6 +128,13 @@ def log_measured(*, unsealed: int, seconds: float, size: int) -> None:
     _UNSEALED.set(unsealed)
     _SEALED_SECONDS.set(seconds)
     _LOG_SIZE.set(size)
+
+
+def chain_measured(chain: str, *, unanchored: float, is_stuck: bool, is_halted: bool) -> None:
+    """Say how far behind a chain is; alert when that grows, and on the other two at once."""
+    _UNANCHORED.labels(chain).set(unanchored)
+    _CHAIN_STUCK.labels(chain).set(int(is_stuck))
+    _CHAIN_HALTED.labels(chain).set(int(is_halted))
 
 
 def integrity_violated(*, code: str) -> None:
