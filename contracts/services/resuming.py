@@ -52,13 +52,14 @@ def resume(name: str, *, operator: Actor, now: datetime) -> ChainHalt:
 
 
 def _return_lost(chain: AnchorChain, *, now: datetime) -> None:
-    """What was final, or said to be gone, and is in no block any more, waits for one again."""
-    settled = (State.FINAL, State.QUARANTINED)
-    for anchor in anchor_rows.of_chain(chain.rules.name).filter(state__in=settled):
+    """What was final, or said to be gone, is looked for again; where it is in no block, sent."""
+    rows = anchor_rows.of_chain(chain.rules.name)
+    for anchor in rows.filter(state=State.FINAL):
         block = chain.block(anchor.block_number or 0)
         if block is None or block.hash != bytes(anchor.block_hash or b""):
             anchor_rows.move(anchor, State.QUARANTINED, reason=halts.CHANGED, now=now)
-            anchor_rows.move(anchor, State.ORPHANED, now=now)
+    for anchor in rows.filter(state=State.QUARANTINED):
+        anchor_rows.move(anchor, State.ORPHANED, now=now)
 
 
 def _give_up_taken(chain: AnchorChain, *, now: datetime) -> None:

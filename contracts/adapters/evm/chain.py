@@ -60,14 +60,18 @@ class EvmChain:
         )
 
     def tip(self) -> Tip:
-        """Where the rule needs no tags, nodes without them are not asked for any."""
-        if self.rules.finality.rule is not Rule.TAG:
-            return self._ask(lambda node: _tip(int(node.eth.block_number)))
-        return self._ask(
-            lambda node: Tip(
-                int(node.eth.block_number), _tagged(node, "safe"), _tagged(node, "finalized")
-            )
+        """As far as `agree` nodes have come: fewer that lie together make nothing final."""
+        agree = self.rules.agree
+        if agree == 1:
+            return self._ask(self._tip)
+        tips = [tip for tip in map(self._tip_of, self._nodes) if tip is not None]
+        if len(tips) < agree:
+            raise ChainUnavailable
+        head, safe, final = (
+            sorted(numbers, reverse=True)[agree - 1]
+            for numbers in zip(*((tip.head, tip.safe, tip.finalized) for tip in tips), strict=True)
         )
+        return Tip(head, safe, final)
 
     def block(self, number: int) -> Block | None:
         """Raises ChainContradicts where hash and number are not of one block."""
@@ -145,6 +149,19 @@ class EvmChain:
 
         return self._ask(one)
 
+    def _tip(self, node: Web3) -> Tip:
+        """Where the rule needs no tags, nodes without them are not asked for any."""
+        head = int(node.eth.block_number)
+        if self.rules.finality.rule is not Rule.TAG:
+            return Tip(head, head, head)
+        return Tip(head, _tagged(node, "safe"), _tagged(node, "finalized"))
+
+    def _tip_of(self, node: Web3) -> Tip | None:
+        try:
+            return guarded(partial(self._tip, node))
+        except (ChainUnavailable, ChainContradicts):
+            return None
+
     def _inclusion(self, node: Web3, tx_hash: bytes, contract: str) -> Inclusion | None:
         try:
             receipt = node.eth.get_transaction_receipt(HexBytes(tx_hash))
@@ -210,10 +227,6 @@ def guarded(question: Callable[[], T]) -> T:
         OverflowError, RecursionError,
     ) as error:  # fmt: skip
         raise ChainContradicts(reason="not-understood", kind=type(error).__name__) from None
-
-
-def _tip(head: int) -> Tip:
-    return Tip(head, head, head)
 
 
 def _tagged(node: Web3, tag: Any) -> int:
