@@ -39,22 +39,31 @@ static_checks() {
   types
 }
 
-# The build uses both cores for minutes when the cache is cold, so it starts before the checks.
-vault_pid=
-start_vault_build() {
+# The builds use both cores for minutes when the cache is cold, so they start before the checks, one
+# after the other: NAME is vaultd or c2.
+builds_pid=
+start_builds() {
   mkdir -p .lethe
-  scripts/vaultd.sh >.lethe/vaultd-build.log 2>&1 &
-  vault_pid=$!
+  (
+    for name in "$@"; do
+      scripts/"$name".sh >".lethe/$name-build.log" 2>&1 || touch ".lethe/$name-build.failed"
+    done
+  ) &
+  builds_pid=$!
 }
-finish_vault_build() {
-  step "Vault server of the tests"
-  if wait "$vault_pid"; then
-    tail -n 1 .lethe/vaultd-build.log
-    return
-  fi
-  tail -n 20 .lethe/vaultd-build.log
+finish_builds() {
+  wait "$builds_pid"
+  local name failed=0
+  for name in "$@"; do
+    step "built for the tests: $name"
+    tail -n 20 ".lethe/$name-build.log"
+    [[ ! -e ".lethe/$name-build.failed" ]] && continue
+    rm ".lethe/$name-build.failed"
+    failed=1
+  done
+  ((failed == 0)) && return
   if [[ "${LETHE_TEST_REQUIRE:-}" == 1 ]]; then
-    echo "No Vault server, and LETHE_TEST_REQUIRE=1 asks for one." >&2
+    echo "A server could not be built, and LETHE_TEST_REQUIRE=1 asks for it." >&2
     return 1
   fi
   echo "Going on without it; the suites that need it are skipped."
@@ -62,9 +71,9 @@ finish_vault_build() {
 
 case "${1:-all}" in
 all)
-  start_vault_build
+  start_builds vaultd c2
   static_checks
-  finish_vault_build
+  finish_builds vaultd c2
   step "local chain"
   scripts/chain.sh || [[ "${LETHE_TEST_REQUIRE:-}" != 1 ]]
   step "fault suite"
@@ -78,7 +87,11 @@ quick)
   .venv/bin/python -m pytest -m "not long and not fault" -n "$workers" -q
   ;;
 suite)
-  case "$2" in vault | fault) start_vault_build && finish_vault_build ;; chain) scripts/chain.sh ;; esac
+  case "$2" in
+  vault | fault) start_builds vaultd && finish_builds vaultd ;;
+  bft) start_builds c2 && finish_builds c2 ;;
+  chain) scripts/chain.sh ;;
+  esac
   pytest_or_empty -m "$2"
   ;;
 lint | types | imports) "$1" ;;
