@@ -29,6 +29,14 @@ LETHE_LOG_ORIGIN = env.text(
 LETHE_LOG_EVERY = env.number("LETHE_LOG_EVERY", 300)
 #: A TOML file with a table [chain.NAME] for each chain that the log is anchored on; none without.
 LETHE_CHAINS = env.text("LETHE_CHAINS", "")
+#: An RFC 3161 authority that stamps published heads, and a file of PEM certificates that its own
+#: must lead to. Nothing is asked without both.
+LETHE_TSA_URL = env.text("LETHE_TSA_URL", "")
+LETHE_TSA_ROOTS = env.text("LETHE_TSA_ROOTS", "")
+#: Seconds between two stamps.
+LETHE_TSA_EVERY = env.number("LETHE_TSA_EVERY", 3600)
+#: Seconds that somebody outside has for a whole answer about a head.
+LETHE_ASKING_TIMEOUT = env.number("LETHE_ASKING_TIMEOUT", 10)
 LETHE_STREAM_URL = env.text("LETHE_STREAM_URL", LETHE_PUBLIC_URL)
 
 INSTALLED_APPS = [

@@ -68,3 +68,26 @@ class NothingHalted(Conflict):
 
     code = "nothing-halted"
     text = "Anchoring on this chain is not halted."
+
+
+class AskingFailed(Unavailable):
+    """Somebody outside who was asked about a head did not help; asked again later, nothing is lost.
+
+    `reason` in the context says why, in one word of ours.
+    """
+
+    code = "log-asking-failed"
+
+
+class AuthorityUnavailable(AskingFailed):
+    """The timestamp authority gave no answer, or none that came to its end."""
+
+    code = "timestamp-unavailable"
+    text = "The timestamp authority does not answer; it is asked again later."
+
+
+class TimestampRefused(AskingFailed):
+    """The timestamp authority's answer is no token over the head that it was asked about."""
+
+    code = "timestamp-refused"
+    text = "What the timestamp authority answered does not hold; nothing of it was kept."

@@ -4,6 +4,7 @@ Of a generation that another follows no checkpoint is served: heads of it may ha
 that a restored database does not know.
 """
 
+import base64
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -13,7 +14,7 @@ from contracts.domain.checkpoint import verifier_key
 from contracts.domain.tiles import TileName
 from contracts.errors import LogEnded, NotLogged
 from contracts.models import LogFounding
-from contracts.services import generations, publishing, tree_rows
+from contracts.services import generations, publishing, timestamps, tree_rows
 from core import signing_keys
 from core.api import problems
 from core.errors import ServiceError
@@ -64,6 +65,23 @@ class Checkpoint(_Public):
         _require(generation, is_current=True)
         note = publishing.latest(number=generation).note
         answer = HttpResponse(note.encode(), content_type="text/plain; charset=utf-8")
+        answer["Cache-Control"] = "no-cache"
+        return answer
+
+
+class Timestamp(_Public):
+    """The newest head of the generation that is stamped, as its log signed it, and the token."""
+
+    def get(self, _request: HttpRequest, generation: int = 0) -> HttpResponse:
+        _require(generation, is_current=True)
+        row = timestamps.newest(number=generation)
+        answer = JsonResponse(
+            {
+                "checkpoint": row.checkpoint.note,
+                "token": base64.b64encode(bytes(row.token)).decode(),
+                "stamped_at": row.stamped_at.isoformat().replace("+00:00", "Z"),
+            }
+        )
         answer["Cache-Control"] = "no-cache"
         return answer
 

@@ -1,4 +1,4 @@
-"""Rows of the log, which are only ever added, and of its anchors on chains."""
+"""Rows of the log and of what others say of it, only ever added, and of its anchors on chains."""
 
 from contracts.models.anchors import (
     ChainAnchor,
@@ -9,6 +9,7 @@ from contracts.models.anchors import (
     ChainStep,
 )
 from contracts.models.log import LogBatch, LogCheckpoint, LogFounding, LogLeaf, LogRefusal, LogTile
+from contracts.models.witnessing import LogTimestamp
 
 __all__ = [
     "ChainAnchor",
@@ -23,4 +24,5 @@ __all__ = [
     "LogLeaf",
     "LogRefusal",
     "LogTile",
+    "LogTimestamp",
 ]

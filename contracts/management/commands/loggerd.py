@@ -1,6 +1,7 @@
 """The log's process: a batch every LETHE_LOG_EVERY seconds, more or less, until it is stopped.
 
-Beside it a thread for each chain of LETHE_CHAINS anchors what was published.
+Beside it a thread for each chain of LETHE_CHAINS anchors what was published, and others ask for
+timestamps over it.
 """
 
 import signal
@@ -12,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from contracts.adapters import anchor_threads
+from contracts.adapters import anchor_threads, asking_threads
 from contracts.errors import HistoryBroken, LogBroken
 from contracts.services import sequencing
 from core import clock, metrics
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
         anchor_threads.start_all(stopped)
+        asking_threads.start_all(stopped)
         while not stopped.wait(sequencing.pause().total_seconds()):
             self._round()
 

@@ -1,0 +1,183 @@
+"""A real RFC 3161 authority, made with `openssl ts`, on loopback; it lies when a test says so."""
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+
+_CONFIG: Final = """
+[tsa]
+serial = {folder}/serial
+crypto_device = builtin
+signer_digest = sha256
+default_policy = 1.2.3.4.1
+digests = sha256, sha384, sha512
+accuracy = secs:1
+ordering = no
+tsa_name = no
+ess_cert_id_chain = no
+ess_cert_id_alg = sha256
+"""
+_MAY_STAMP: Final = "extendedKeyUsage=critical,timeStamping"
+_TSTINFO: Final = "1.2.840.113549.1.9.16.1.4"
+
+
+class Authority:
+    """A root, and a key that it lets stamp; `web` is a key of the same root that may not."""
+
+    def __init__(self, folder: Path, *, name: str = "Test stamps") -> None:
+        self.folder, self._lock = folder, threading.Lock()
+        folder.mkdir()
+        self._key("root")
+        self._openssl(
+            "req", "-x509", "-key", "root.key", "-subj", f"/CN={name} root", "-days", "2",
+            "-out", "root.pem",
+        )  # fmt: skip
+        self.issue("tsa", subject=f"/CN={name}", extension=_MAY_STAMP, serial=17)
+        self.issue("web", subject="/CN=web", extension="extendedKeyUsage=serverAuth", serial=18)
+        (folder / "serial").write_text("01")
+        (folder / "tsa.cnf").write_text(_CONFIG.format(folder=folder))
+
+    @property
+    def roots(self) -> Path:
+        return self.folder / "root.pem"
+
+    def issue(self, name: str, *, subject: str, extension: str, serial: int) -> None:
+        """A certificate of the root's for a new key."""
+        self._key(name)
+        self._openssl("req", "-new", "-key", f"{name}.key", "-subj", subject, "-out", "new.csr")
+        (self.folder / "ext.cnf").write_text(extension)
+        self._openssl(
+            "x509", "-req", "-in", "new.csr", "-CA", "root.pem", "-CAkey", "root.key",
+            "-set_serial", str(serial), "-days", "2", "-extfile", "ext.cnf", "-out", f"{name}.pem",
+        )  # fmt: skip
+
+    def reply(self, query: bytes) -> bytes:
+        """The honest answer to a query."""
+        with self._lock:
+            (self.folder / "query.der").write_bytes(query)
+            self._openssl(
+                "ts", "-reply", "-config", "tsa.cnf", "-section", "tsa", "-queryfile", "query.der",
+                "-signer", "tsa.pem", "-inkey", "tsa.key", "-out", "reply.der",
+            )  # fmt: skip
+            return (self.folder / "reply.der").read_bytes()
+
+    def reply_as(self, query: bytes, *, signer: str, beside: str | None = None) -> bytes:
+        """The same statement, signed by a key that may not; with the certificate `beside`, too."""
+        self.reply(query)
+        self._openssl("ts", "-reply", "-in", "reply.der", "-token_out", "-out", "token.der")
+        self._openssl(
+            "cms", "-verify", "-noverify", "-inform", "DER", "-in", "token.der", "-out", "info.der"
+        )
+        more = [] if beside is None else ["-certfile", f"{beside}.pem"]
+        self._openssl(
+            "cms", "-sign", "-binary", "-nodetach", "-in", "info.der", "-outform", "DER",
+            "-econtent_type", _TSTINFO, "-md", "sha256", "-signer", f"{signer}.pem",
+            "-inkey", f"{signer}.key", *more, "-out", "token.der",
+        )  # fmt: skip
+        token = (self.folder / "token.der").read_bytes()
+        return _sequence(_sequence(b"\x02\x01\x00") + token)
+
+    def verifies(self, token: bytes, text: bytes) -> bool:
+        """What `openssl ts -verify` says of a stored token over `text`."""
+        (self.folder / "stored.der").write_bytes(token)
+        (self.folder / "text").write_bytes(text)
+        run = subprocess.run(
+            ["openssl", "ts", "-verify", "-token_in", "-in", "stored.der", "-data", "text",
+             "-CAfile", "root.pem"],
+            cwd=self.folder, capture_output=True, check=False,
+        )  # fmt: skip
+        return run.returncode == 0
+
+    def _key(self, name: str) -> None:
+        self._openssl(
+            "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out",
+            f"{name}.key",
+        )  # fmt: skip
+
+    def _openssl(self, *words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=self.folder, capture_output=True, check=True)
+
+
+def _sequence(content: bytes) -> bytes:
+    """DER; longer than 255 bytes or shorter than 128."""
+    if len(content) < 128:
+        return bytes([0x30, len(content)]) + content
+    return b"\x30\x82" + len(content).to_bytes(2, "big") + content
+
+
+#: What a server does with the body of a request: status, and the pieces of its answer.
+Behaviour = Callable[[bytes], tuple[int, Iterable[bytes]]]
+
+
+class Answers:
+    """An HTTP server whose behaviour a test sets; `asked` are the bodies that it was sent."""
+
+    def __init__(self, behaviour: Behaviour) -> None:
+        self.behaviour = behaviour
+        self.asked: list[bytes] = []
+        self.paths: list[str] = []
+        self.released = threading.Event()
+        self.headers: dict[str, str] = {}
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def never(self, _body: bytes) -> tuple[int, Iterable[bytes]]:
+        """A behaviour: no answer until the server is taken down."""
+        self.released.wait()
+        return 200, []
+
+    def trickle(self, _body: bytes) -> tuple[int, Iterable[bytes]]:
+        """A behaviour: a byte now and then, for ever."""
+
+        def pieces() -> Iterator[bytes]:
+            while not self.released.wait(0.02):
+                yield b"\x30"
+
+        return 200, pieces()
+
+    @staticmethod
+    def endless(_body: bytes) -> tuple[int, Iterable[bytes]]:
+        """A behaviour: more and more, as fast as it is taken."""
+        return 200, iter(lambda: bytes(4096), None)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        answers = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                answers.asked.append(body)
+                answers.paths.append(self.path)
+                status, pieces = answers.behaviour(body)
+                with suppress(OSError):
+                    self.send_response(status)
+                    for name, value in answers.headers.items():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    for piece in pieces:
+                        self.wfile.write(piece)
+
+            def log_message(self, *_: object) -> None:
+                """Nothing is said."""
+
+        return Handler
+
+
+@contextmanager
+def serving(behaviour: Behaviour) -> Iterator[Answers]:
+    """A server for the length of the block."""
+    answers = Answers(behaviour)
+    thread = threading.Thread(target=answers.server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    try:
+        yield answers
+    finally:
+        answers.released.set()
+        answers.server.shutdown()
+        answers.server.server_close()
+        thread.join()
