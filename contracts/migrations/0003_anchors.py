@@ -52,6 +52,7 @@ class Migration(migrations.Migration):
                 ('block_time', models.PositiveBigIntegerField(null=True)),
                 ('log_index', models.PositiveIntegerField(null=True)),
                 ('final_at', models.DateTimeField(null=True)),
+                ('finality', models.CharField(max_length=8)),
                 ('checked_at', models.DateTimeField(null=True)),
                 ('batch', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='contracts.logbatch')),
                 ('contract', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='contracts.chaincontract')),

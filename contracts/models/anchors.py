@@ -53,7 +53,8 @@ class ChainAnchor(models.Model):
     """What is to be said on a chain, once, and how far that has come.
 
     `batch` is the newest that a log's anchor covers, with all before it; none for a head of
-    another chain. The block is where it is now, and is empty while it is in none.
+    another chain. The block is where it is now, and is empty while it is in none. `finality` is the
+    rule by which it was final.
     """
 
     chain = models.CharField(max_length=40)
@@ -73,6 +74,7 @@ class ChainAnchor(models.Model):
     block_time = models.PositiveBigIntegerField(null=True)
     log_index = models.PositiveIntegerField(null=True)
     final_at = models.DateTimeField(null=True)
+    finality = models.CharField(max_length=8)
     checked_at = models.DateTimeField(null=True)
 
     class Meta:

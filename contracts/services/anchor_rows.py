@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from contracts.domain.anchors import UNMINED, UNSETTLED, Anchored, State, may_follow
 from contracts.domain.fees import Offer
+from contracts.domain.finality import Rule
 from contracts.models import (
     ChainAnchor,
     ChainAttempt,
@@ -127,9 +128,10 @@ def include(
         _step(anchor, State.MINED, "", now=now)
 
 
-def finish(anchor: ChainAnchor, *, now: datetime) -> None:
-    """It is in a block that is final."""
+def finish(anchor: ChainAnchor, rule: Rule, *, now: datetime) -> None:
+    """It is in a block that is final by this rule."""
     with unit_of_work():
+        anchor.finality = rule.value
         anchor.final_at = anchor.checked_at = now
         _step(anchor, State.FINAL, "", now=now)
 

@@ -174,7 +174,7 @@ def _finish(anchor: ChainAnchor, at: Round) -> None:
     if found.anchored is None:
         anchor_rows.move(anchor, State.FAILED, reason="refused", now=at.now)
         raise halts.halt(anchor.chain, halts.REFUSED, now=at.now)
-    anchor_rows.finish(anchor, now=at.now)
+    anchor_rows.finish(anchor, at.chain.rules.finality.rule, now=at.now)
 
 
 def _number(anchor: ChainAnchor) -> int:

@@ -1,7 +1,7 @@
 """Check an erasure certificate offline: `python -m contracts.verifier FILE`.
 
-Needs Python 3.9 and nothing else; reads two files and asks no network. Exit status: 0 valid,
-1 invalid, 2 unreadable, not a certificate, or wrong usage.
+Needs Python 3.9 and nothing else; reads two files and asks no network, except the node that --rpc
+names. Exit status: 0 valid, 1 invalid, 2 unreadable, not a certificate, or wrong usage.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ import sys
 from contracts.verifier import certificate, words
 
 _LIMIT = 16 << 20
+_SHORT = (
+    "the file holds no proof that the log has it",
+    "no node was asked, with --rpc, for an anchor that the file names",
+)
 _STATUS = {certificate.VALID: 0, certificate.INVALID: 1, certificate.UNREADABLE: 2}
 
 
@@ -26,8 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("file", help="certificate file, - for standard input")
     parser.add_argument("--keys", help="the published /.well-known/lethe-keys document")
     parser.add_argument(
-        "--level", type=int, choices=[0, 1], default=0, help="what it must reach: 1, the log has it"
-    )
+        "--level", type=int, choices=[0, 1, 2], default=0,
+        help="what it must reach: 1, the log has it; 2, a chain has a head with it (with --rpc)",
+    )  # fmt: skip
+    parser.add_argument("--rpc", metavar="URL", help="ask this node whether its chain has them")
     parser.add_argument("--json", action="store_true", help="print a machine verdict")
     options = parser.parse_args(arguments)
     try:
@@ -38,8 +44,10 @@ def main(arguments: list[str] | None = None) -> int:
         report.unreadable = "a file cannot be opened or is larger than 16 MiB"
     else:
         report = certificate.examine(content, keys)
+        if options.rpc is not None:
+            report.confirm(options.rpc)
         if report.level is not None and report.level < options.level:
-            report.check("level", ["the file holds no proof that the log has it"])
+            report.check("level", [_SHORT[report.level]])
     if options.json:
         _print(json.dumps(words.as_object(report), indent=2, sort_keys=True))
     else:

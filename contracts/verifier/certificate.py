@@ -8,7 +8,7 @@ import hashlib
 from datetime import datetime
 from typing import Any, Dict
 
-from contracts.verifier import ed25519, log, schema, strict_json
+from contracts.verifier import anchors, ed25519, log, schema, strict_json
 
 VALID, INVALID, UNREADABLE = "valid", "invalid", "unreadable"
 
@@ -26,13 +26,25 @@ class Report:
         self.signed_with: list[tuple[str, str, str]] = []
         self.predicate: Any = None
         self.entry: log.Entry | None = None
+        self.anchors: list[anchors.Anchor] = []
+        self.confirmed: list[anchors.Anchor] = []
 
     @property
     def level(self) -> int | None:
-        """0: signed as stated; 1: the log has it, too. None unless the file is valid."""
+        """0: signed as stated; 1: the log has it, too; 2: and a node shows a head with it.
+
+        None unless the file is valid.
+        """
         if self.verdict != VALID:
             return None
-        return 0 if self.entry is None else 1
+        return 2 if self.confirmed else 0 if self.entry is None else 1
+
+    def confirm(self, url: str) -> None:
+        """Ask the node at `url` for the anchors; what it contradicts makes the file invalid."""
+        if self.level is not None:
+            found, problems = anchors.confirm(self.anchors, url)
+            self.check("chain", problems)
+            self.confirmed = found
 
     def check(self, name: str, problems: list[str]) -> bool:
         """Record one check; true when there are no problems."""
@@ -100,6 +112,9 @@ def _examine_log(report: Report, file: Any, keys: Keys) -> None:
     if report.check("log: head", problems) and included and key is not None:
         report.signed_with.append(key)
         report.entry = entry
+    if "anchors" in part:
+        report.anchors, problems = anchors.examine(part["anchors"], leaf, keys)
+        report.check("log: anchored heads", problems)
 
 
 def _keys(report: Report, file: Any, keys_content: bytes | None) -> Keys | None:

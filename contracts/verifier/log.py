@@ -36,6 +36,7 @@ class Entry:
         self.size = int(note["size"])
         self.root: bytes = _decoded(note["root"]) or b""
         self.text: str = note.group(1)
+        self.note: str = note.group(0)
         self.lines: str = note["lines"]
 
 

@@ -275,6 +275,21 @@ _ENVELOPE = _members(
     }
 )
 _UUID_OR_NULL = {"oneOf": [_UUID, {"type": "null"}]}
+#: A head with the entry that a chain keeps, by what finds it there.
+_ANCHOR = _members(
+    {
+        "chain_id": _POSITIVE,
+        "contract": _text("0x[0-9a-f]{40}"),
+        "sequence": _POSITIVE,
+        "tx": _HEX32,
+        "block_number": _COUNT,
+        "block_hash": _HEX32,
+        "block_time": _COUNT,
+        "log_index": _COUNT,
+        "finality": {"enum": ["tag", "depth", "instant"]},
+        "proof": _text("[\\s\\S]+"),
+    }
+)
 #: The event of the log that says which certificate was issued, and the proof that the log has it.
 _LOG = _members(
     {
@@ -300,7 +315,8 @@ _LOG = _members(
         ),
         "r": _HEX32,
         "proof": _text("[\\s\\S]+"),
-    }
+    },
+    {"anchors": _list(_ANCHOR, 1, 16)},
 )
 SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

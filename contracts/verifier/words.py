@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 from contracts.verifier import log
+from contracts.verifier.anchors import Anchor
 from contracts.verifier.certificate import INVALID, UNREADABLE, VALID, Report
 
 PROVEN = (
@@ -24,6 +26,13 @@ UNLOGGED = "When it was signed: this file holds no transparency log proof and no
 UNANCHORED = (
     "When it entered the log, and that the log shows everybody the same: heads have no trusted "
     "time, and this file holds no chain anchor. Compare the head with one that others have seen."
+)
+SAID_TO_BE_ANCHORED = (
+    "When it entered the log: the file says which blocks of which chains keep heads with it, and "
+    "nothing in it proves that. Look a block up on a node that you trust, or have it asked (--rpc)."
+)
+TOLD_BY_NODE = (
+    "That the node which was asked told the truth, and that its chain keeps the block for ever."
 )
 THREE_PERSONS = "That the three persons named by pseudonym are three human beings."
 KEPT_DATA = "What other data of the person is kept: this certificate is about a part of it."
@@ -50,12 +59,13 @@ STAND_IN = "Anything about key custody: a development stand-in held these keys, 
 
 def proven(report: Report) -> list[str]:
     """What holds for this very certificate."""
-    return [*PROVEN, *([] if report.entry is None else [LOGGED])]
+    said = [*PROVEN, *([] if report.entry is None else [LOGGED])]
+    return said + [_confirmed(anchor) for anchor in report.confirmed]
 
 
 def not_proven(report: Report) -> list[str]:
     """The limits that hold for this very certificate."""
-    said = [*NOT_PROVEN, UNLOGGED if report.entry is None else UNANCHORED]
+    said = [*NOT_PROVEN, _time_limit(report)]
     if report.keys_from == "file":
         said.insert(0, UNPUBLISHED)
     predicate = report.predicate
@@ -80,6 +90,26 @@ def not_proven(report: Report) -> list[str]:
     return said
 
 
+def _time_limit(report: Report) -> str:
+    if report.entry is None:
+        return UNLOGGED
+    if report.confirmed:
+        return TOLD_BY_NODE
+    return SAID_TO_BE_ANCHORED if report.anchors else UNANCHORED
+
+
+def _confirmed(anchor: Anchor) -> str:
+    said = (anchor.chain_id, anchor.part["block_number"], _time(anchor.part["block_time"]))
+    return "Chain %d has a head with that entry in block %d, since %s." % said
+
+
+def _time(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, ValueError, OSError):
+        return "second %d" % seconds
+
+
 def as_object(report: Report) -> dict[str, Any]:
     """The machine verdict."""
     predicate = report.predicate
@@ -99,7 +129,8 @@ def as_object(report: Report) -> dict[str, Any]:
             for name, passed, detail in report.checks
         ],
         "statement": predicate if report.verdict == VALID else None,
-        "log": None if report.level != 1 or report.entry is None else _log(report.entry),
+        "log": None if not report.level or report.entry is None else _log(report.entry),
+        "anchors": [_anchor(anchor, report) for anchor in report.anchors if report.level],
         "proven": proven(report) if report.verdict == VALID else [],
         "not_proven": not_proven(report) if report.verdict == VALID else [],
     }
@@ -139,10 +170,31 @@ def _log(entry: log.Entry) -> dict[str, Any]:
     }
 
 
+def _anchor(anchor: Anchor, report: Report) -> dict[str, Any]:
+    names = ("chain_id", "contract", "tx", "block_number", "block_hash", "block_time")
+    return {
+        **{name: anchor.part[name] for name in names},
+        "size": anchor.entry.size,
+        "confirmed": anchor in report.confirmed,
+    }
+
+
 def _log_lines(report: Report) -> list[str]:
     if report.entry is None:
         return []
-    return ["      log %(origin)s: entry %(index)d of %(size)d, root %(root)s" % _log(report.entry)]
+    lines = [
+        "      chain %d, block %d (%s), %s: head of %d entries"
+        % (
+            anchor.chain_id, anchor.part["block_number"], anchor.part["block_hash"],
+            _time(anchor.part["block_time"]), anchor.entry.size,
+        )
+        for anchor in report.anchors
+    ]  # fmt: skip
+    return [*_entry_lines(report.entry), *lines]
+
+
+def _entry_lines(entry: log.Entry) -> list[str]:
+    return ["      log %(origin)s: entry %(index)d of %(size)d, root %(root)s" % _log(entry)]
 
 
 def _check_line(check: tuple[str, bool, str]) -> tuple[str, str, str]:

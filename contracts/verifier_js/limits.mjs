@@ -13,6 +13,10 @@ const UNANCHORED =
   "When it entered the log, and that the log shows everybody the same: heads have no " +
   "trusted time, and this file holds no chain anchor. Compare the head with one that others" +
   " have seen.";
+const SAID_TO_BE_ANCHORED =
+  "When it entered the log: the file says which blocks of which chains keep heads with it," +
+  " and nothing in it proves that. Look a block up on a node that you trust, or have it asked" +
+  " (--rpc).";
 const THREE_PERSONS =
   "That the three persons named by pseudonym are three human beings.";
 const KEPT_DATA =
@@ -36,7 +40,7 @@ const STAND_IN =
   "Anything about key custody: a development stand-in held these keys, no key store.";
 
 /** The limits that hold for this very certificate, which is valid. */
-export function notProven({ predicate, entry, keysFrom }) {
+export function notProven({ predicate, entry, anchors, keysFrom }) {
   const isWhole = predicate.get("scope").get("kind") === "subject";
   const until = predicate.get("irrecoverable_from");
   const isPending = until.get("state") === "pending";
@@ -45,7 +49,7 @@ export function notProven({ predicate, entry, keysFrom }) {
   return [
     ...(keysFrom === "file" ? [UNPUBLISHED] : []),
     ...ALWAYS,
-    entry === undefined ? UNLOGGED : UNANCHORED,
+    entry === undefined ? UNLOGGED : anchors.length > 0 ? SAID_TO_BE_ANCHORED : UNANCHORED,
     isWhole ? THREE_PERSONS : KEPT_DATA,
     ...(isPending ? [PENDING] : [ENDED, ...(until.get("inventory").some(byWord) ? [BY_WORD] : [])]),
     ...(has("shares", "absent") ? [ABSENT] : []),

@@ -26,7 +26,7 @@ export async function check() {
   list("limits", verdict === "valid" ? notProven(report) : []);
 }
 
-function stated({ predicate, entry }) {
+function stated({ predicate, entry, anchors }) {
   const said = [
     `certificate ${predicate.get("certificate_id")}, ${predicate.get("kind")}`,
     predicate.get("effect"),
@@ -35,6 +35,11 @@ function stated({ predicate, entry }) {
     `issued ${predicate.get("issued_at")}`,
   ];
   if (entry !== undefined) said.push(`log ${entry.origin}: entry ${entry.index} of ${entry.size}`);
+  for (const head of anchors ?? []) {
+    const time = new Date(head.get("block_time") * 1000);
+    const at = Number.isNaN(time.valueOf()) ? "" : `, ${time.toISOString()}`;
+    said.push(`said to be in chain ${head.get("chain_id")}, block ${head.get("block_number")}${at}`);
+  }
   return said;
 }
 

@@ -139,6 +139,19 @@ export const isKeys = members({
   ),
 });
 
+const anchor = members({
+  chain_id: whole(1),
+  contract: text("0x[0-9a-f]{40}"),
+  sequence: whole(1),
+  tx: digest,
+  block_number: count,
+  block_hash: digest,
+  block_time: count,
+  log_index: count,
+  finality: oneOf("tag", "depth", "instant"),
+  proof: (value) => typeof value === "string" && value !== "",
+});
+
 const log = members({
   event: members({
     action: constant("governance.certificate.issued"),
@@ -154,7 +167,7 @@ const log = members({
   }),
   r: digest,
   proof: (value) => typeof value === "string" && value !== "",
-});
+}, { anchors: list(anchor, 1, 16) });
 
 export const FILE_TYPE = "urn:lethe:certificate-file:v1";
 

@@ -145,6 +145,21 @@ async function logged(report, part, predicate, payload, keys) {
     (await log.isIncluded(entry, leaf)) ? null : "the path does not lead from the event to the head",
   );
   const isHead = check(report, "log: head", await log.headProblem(entry, keys));
-  if (!isIn || !isHead) throw new Stop();
+  const heads = part.get("anchors") ?? [];
+  const areHeads = heads.length === 0 || check(report, "log: anchored heads", await anchored(heads, leaf, keys));
+  if (!isIn || !isHead || !areHeads) throw new Stop();
+  report.anchors = heads;
   return entry;
+}
+
+/** What is wrong with the heads that chains are said to keep; whether they do is not asked here. */
+async function anchored(heads, leaf, keys) {
+  for (const head of heads) {
+    const entry = log.parse(head.get("proof"));
+    if (entry === null) return "a proof of an anchor is not a tlog-proof with a checkpoint";
+    if (!(await log.isIncluded(entry, leaf))) return "a path does not lead from the event to the anchored head";
+    const problem = await log.headProblem(entry, keys);
+    if (problem !== null) return problem;
+  }
+  return null;
 }

@@ -3,7 +3,7 @@
 from typing import Any
 
 from contracts.errors import LogBroken, NotLogged
-from contracts.services import proofs
+from contracts.services import anchor_proofs, proofs
 from core import audit, ids, metrics
 from core.ids import PublicId
 from core.logging import get_logger
@@ -23,13 +23,15 @@ def of_certificate(certificate: Certificate, *, sha256: str) -> dict[str, Any] |
         return None
     try:
         proof = proofs.inclusion(leaf=bytes(row.leaf)).text()
+        anchors = anchor_proofs.of_leaf(bytes(row.leaf))
     except NotLogged:
         return None
     except LogBroken as error:
         metrics.integrity_violated(code=error.code)
         logger.critical("log.no_proof", code=error.code)
         return None
-    return {"event": audit.payload(row), "r": bytes(row.r).hex(), "proof": proof}
+    part = {"event": audit.payload(row), "r": bytes(row.r).hex(), "proof": proof}
+    return {**part, "anchors": anchors} if anchors else part
 
 
 def _event(certificate: Certificate, sha256: str) -> AuditEvent | None:

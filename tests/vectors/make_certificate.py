@@ -254,6 +254,21 @@ def logged(
     return {**made, "keys": keys, "log": {"event": named, "r": r.hex(), "proof": proof}}
 
 
+def anchored(made: dict[str, Any]) -> dict[str, Any]:
+    """The logged certificate with two heads that synthetic chains are said to keep."""
+    parts = [
+        {
+            "chain_id": chain_id, "contract": "0x" + "5a" * 20, "sequence": 3, "tx": "7b" * 32,
+            "block_number": 1234, "block_hash": "9c" * 32, "block_time": 1_772_625_600,
+            "log_index": 0, "finality": finality,
+            "proof": logged(made, index=33, size=size)["log"]["proof"],
+        }
+        for chain_id, finality, size in ((1, "tag", 40), (4242, "instant", 64))
+    ]  # fmt: skip
+    whole = logged(made)
+    return {**whole, "log": {**whole["log"], "anchors": parts}}
+
+
 def _path(hashes: list[bytes], index: int) -> list[bytes]:
     """RFC 9162, section 2.1.3.1, by its own recursion."""
     if len(hashes) == 1:
@@ -278,6 +293,8 @@ def main() -> None:
         (VECTORS / name).write_text(vector)
     vector = json.dumps(logged(certificate(predicate())), indent=2, sort_keys=True) + "\n"
     (VECTORS / "certificate-v1-logged.json").write_text(vector)
+    vector = json.dumps(anchored(certificate(predicate())), indent=2, sort_keys=True) + "\n"
+    (VECTORS / "certificate-v1-anchored.json").write_text(vector)
     SCHEMA_FILE.write_text(json.dumps(SCHEMA, indent=2, sort_keys=True) + "\n")
 
 
