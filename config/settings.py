@@ -35,6 +35,10 @@ LETHE_TSA_URL = env.text("LETHE_TSA_URL", "")
 LETHE_TSA_ROOTS = env.text("LETHE_TSA_ROOTS", "")
 #: Seconds between two stamps.
 LETHE_TSA_EVERY = env.number("LETHE_TSA_EVERY", 3600)
+#: A file that says which witnesses cosign heads, and which of them make a quorum; none without.
+LETHE_LOG_WITNESSES = env.text("LETHE_LOG_WITNESSES", "")
+#: Seconds between two rounds in which those that have not cosigned the newest head are asked.
+LETHE_WITNESS_EVERY = env.number("LETHE_WITNESS_EVERY", 60)
 #: Seconds that somebody outside has for a whole answer about a head.
 LETHE_ASKING_TIMEOUT = env.number("LETHE_ASKING_TIMEOUT", 10)
 LETHE_STREAM_URL = env.text("LETHE_STREAM_URL", LETHE_PUBLIC_URL)

@@ -91,3 +91,24 @@ class TimestampRefused(AskingFailed):
 
     code = "timestamp-refused"
     text = "What the timestamp authority answered does not hold; nothing of it was kept."
+
+
+class WitnessUnavailable(AskingFailed):
+    """A witness gave no answer, or does not know the log; without it nothing else waits."""
+
+    code = "witness-unavailable"
+    text = "This witness does not cosign now; it is asked again later."
+
+
+class WitnessRefused(AskingFailed):
+    """A witness answered with no cosignature of its own over the head; or no policy can be read."""
+
+    code = "witness-refused"
+    text = "What this witness answered does not hold; nothing of it was kept."
+
+
+class WitnessContradicts(IntegrityViolation):
+    """A witness has seen another log under this name, or says so: compare its heads with ours."""
+
+    code = "witness-contradicts"
+    text = "A witness has cosigned what this log did not publish."

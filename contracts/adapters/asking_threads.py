@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from contracts.errors import AskingFailed
-from contracts.services import timestamps
+from contracts.services import timestamps, witnesses
 from core import clock
 from core.errors import ServiceError
 from core.logging import get_logger
@@ -67,11 +67,14 @@ class AskingThread(threading.Thread):
 
 
 def start_all(stopped: threading.Event) -> list[AskingThread]:
-    """A thread for the timestamp authority, where one is configured."""
+    """A thread for the timestamp authority and one for the witnesses, as far as configured."""
     threads = []
     if timestamps.is_configured():
         every = timedelta(seconds=settings.LETHE_TSA_EVERY)
         threads.append(AskingThread("timestamps", _stamp, every=every, stopped=stopped))
+    if witnesses.is_configured():
+        every = timedelta(seconds=settings.LETHE_WITNESS_EVERY)
+        threads.append(AskingThread("witnesses", _cosign, every=every, stopped=stopped))
     for thread in threads:
         thread.start()
     return threads
@@ -79,3 +82,7 @@ def start_all(stopped: threading.Event) -> list[AskingThread]:
 
 def _stamp(now: datetime) -> None:
     timestamps.stamp(now=now)
+
+
+def _cosign(now: datetime) -> None:
+    witnesses.ask(now=now)

@@ -14,7 +14,7 @@ from contracts.domain.checkpoint import verifier_key
 from contracts.domain.tiles import TileName
 from contracts.errors import LogEnded, NotLogged
 from contracts.models import LogFounding
-from contracts.services import generations, publishing, timestamps, tree_rows
+from contracts.services import cosignatures, generations, publishing, timestamps, tree_rows
 from core import signing_keys
 from core.api import problems
 from core.errors import ServiceError
@@ -59,11 +59,11 @@ class Index(_Public):
 
 
 class Checkpoint(_Public):
-    """The newest head of the generation that is published."""
+    """The newest head of the generation that is published, with the cosignatures there are."""
 
     def get(self, _request: HttpRequest, generation: int = 0) -> HttpResponse:
         _require(generation, is_current=True)
-        note = publishing.latest(number=generation).note
+        note = cosignatures.note_of(publishing.latest(number=generation))
         answer = HttpResponse(note.encode(), content_type="text/plain; charset=utf-8")
         answer["Cache-Control"] = "no-cache"
         return answer

@@ -9,7 +9,7 @@ from contracts.models.anchors import (
     ChainStep,
 )
 from contracts.models.log import LogBatch, LogCheckpoint, LogFounding, LogLeaf, LogRefusal, LogTile
-from contracts.models.witnessing import LogTimestamp
+from contracts.models.witnessing import LogCosignature, LogTimestamp
 
 __all__ = [
     "ChainAnchor",
@@ -20,6 +20,7 @@ __all__ = [
     "ChainStep",
     "LogBatch",
     "LogCheckpoint",
+    "LogCosignature",
     "LogFounding",
     "LogLeaf",
     "LogRefusal",

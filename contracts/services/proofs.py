@@ -6,7 +6,7 @@ from contracts.domain import tree
 from contracts.domain.checkpoint import proof_text
 from contracts.errors import NotLogged
 from contracts.models import LogCheckpoint, LogLeaf
-from contracts.services import publishing, tree_rows
+from contracts.services import cosignatures, publishing, tree_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,9 @@ class Inclusion:
     checkpoint: LogCheckpoint
 
     def text(self) -> str:
-        """As `c2sp.org/tlog-proof@v1`, with the checkpoint in it."""
-        return proof_text(index=self.index, path=self.path, checkpoint=self.checkpoint.note)
+        """As `c2sp.org/tlog-proof@v1`, with the checkpoint in it, and who has cosigned that."""
+        note = cosignatures.note_of(self.checkpoint)
+        return proof_text(index=self.index, path=self.path, checkpoint=note)
 
 
 def inclusion(*, leaf: bytes) -> Inclusion:

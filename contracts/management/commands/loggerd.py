@@ -1,7 +1,7 @@
 """The log's process: a batch every LETHE_LOG_EVERY seconds, more or less, until it is stopped.
 
 Beside it a thread for each chain of LETHE_CHAINS anchors what was published, and others ask for
-timestamps over it.
+timestamps and cosignatures over it.
 """
 
 import signal

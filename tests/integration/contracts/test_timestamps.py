@@ -21,7 +21,7 @@ from contracts.models import LogCheckpoint, LogTimestamp
 from contracts.services import asking, publishing, sealing, timestamps
 from core import clock, runtime
 from tests.fakes.custodian import FakeSigner
-from tests.servers import tsa
+from tests.servers import outside, tsa
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Answer = tuple[int, list[bytes]]
@@ -39,9 +39,9 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> tsa.Authority:
 
 
 @pytest.fixture
-def server(authority: tsa.Authority, settings: Settings) -> Iterator[tsa.Answers]:
+def server(authority: tsa.Authority, settings: Settings) -> Iterator[outside.Answers]:
     with (
-        tsa.serving(lambda query: (200, [authority.reply(query)])) as made,
+        outside.serving(lambda query: (200, [authority.reply(query)])) as made,
         runtime.override(signer=FakeSigner("loggerd")),
     ):
         settings.LETHE_TSA_URL = f"{made.url}/stamp"
@@ -89,7 +89,7 @@ def silence() -> str:
 
 class TestAttack:
     def test_with_a_token_over_something_else(
-        self, server: tsa.Answers, authority: tsa.Authority
+        self, server: outside.Answers, authority: tsa.Authority
     ) -> None:
         digest = sha256(text_of(published())).digest()
         lie = sha256(b"another head").digest()
@@ -98,7 +98,7 @@ class TestAttack:
         assert refusal() == "imprint"
 
     def test_with_a_token_that_answers_another_request(
-        self, server: tsa.Answers, authority: tsa.Authority
+        self, server: outside.Answers, authority: tsa.Authority
     ) -> None:
         published()
         server.behaviour = lambda query: (200, [authority.reply(altered(-4)(query))])
@@ -106,7 +106,7 @@ class TestAttack:
         assert refusal() == "nonce"
 
     def test_with_the_token_of_an_older_head(
-        self, server: tsa.Answers, authority: tsa.Authority
+        self, server: outside.Answers, authority: tsa.Authority
     ) -> None:
         digest = sha256(text_of(published())).digest()
         assert timestamps.stamp(now=clock.now()) is not None
@@ -127,7 +127,7 @@ class TestAttack:
         assert LogTimestamp.objects.count() == 1
 
     def test_by_another_authority_of_the_same_name(
-        self, server: tsa.Answers, other: tsa.Authority
+        self, server: outside.Answers, other: tsa.Authority
     ) -> None:
         published()
         server.behaviour = lambda query: (200, [other.reply(query)])
@@ -135,7 +135,7 @@ class TestAttack:
         assert refusal() == "signature"
 
     def test_by_a_key_of_the_root_that_may_not_stamp(
-        self, server: tsa.Answers, authority: tsa.Authority
+        self, server: outside.Answers, authority: tsa.Authority
     ) -> None:
         published()
         server.behaviour = lambda query: (200, [authority.reply_as(query, signer="web")])
@@ -143,7 +143,7 @@ class TestAttack:
         assert refusal() == "signature"
 
     def test_by_such_a_key_beside_a_certificate_that_takes_its_name(
-        self, server: tsa.Answers, authority: tsa.Authority, tmp_path: Path
+        self, server: outside.Answers, authority: tsa.Authority, tmp_path: Path
     ) -> None:
         """Made by anybody, with the root's name and the number of the key that signed."""
         published()
@@ -160,12 +160,12 @@ class TestAttack:
         assert refusal() == "certificate"
 
     @pytest.mark.parametrize("shift", [timedelta(minutes=-6), timedelta(minutes=6)])
-    def test_with_a_time_that_is_not_now(self, server: tsa.Answers, shift: timedelta) -> None:
+    def test_with_a_time_that_is_not_now(self, server: outside.Answers, shift: timedelta) -> None:
         published()
 
         assert refusal(clock.now() + shift) == "time"
 
-    def test_with_a_changed_token(self, server: tsa.Answers, authority: tsa.Authority) -> None:
+    def test_with_a_changed_token(self, server: outside.Answers, authority: tsa.Authority) -> None:
         published()
         server.behaviour = lambda query: (200, [altered(-3)(authority.reply(query))])
 
@@ -174,13 +174,13 @@ class TestAttack:
     @pytest.mark.parametrize(
         "garbage", [b"", b"\x30", b"<html>", bytes(5000), b"\x30\x05\x30\x03\x02\x01\x00"]
     )
-    def test_with_garbage(self, server: tsa.Answers, garbage: bytes) -> None:
+    def test_with_garbage(self, server: outside.Answers, garbage: bytes) -> None:
         published()
         server.behaviour = lambda _query: (200, [garbage])
 
         assert refusal() == "garbled"
 
-    def test_with_a_refusal(self, server: tsa.Answers, authority: tsa.Authority) -> None:
+    def test_with_a_refusal(self, server: outside.Answers, authority: tsa.Authority) -> None:
         """An algorithm that it does not know makes `openssl ts` refuse."""
         published()
         server.behaviour = lambda query: (
@@ -190,7 +190,7 @@ class TestAttack:
 
         assert refusal() == "status"
 
-    def test_with_an_answer_without_end(self, server: tsa.Answers) -> None:
+    def test_with_an_answer_without_end(self, server: outside.Answers) -> None:
         published()
         server.behaviour = server.endless
 
@@ -198,7 +198,7 @@ class TestAttack:
 
     @pytest.mark.parametrize("how", ["never", "trickle"])
     def test_with_an_answer_that_does_not_come(
-        self, server: tsa.Answers, settings: Settings, how: str
+        self, server: outside.Answers, settings: Settings, how: str
     ) -> None:
         published()
         settings.LETHE_ASKING_TIMEOUT = 0.3
@@ -206,7 +206,9 @@ class TestAttack:
 
         assert silence() == "timeout"
 
-    def test_with_a_place_elsewhere(self, server: tsa.Answers, authority: tsa.Authority) -> None:
+    def test_with_a_place_elsewhere(
+        self, server: outside.Answers, authority: tsa.Authority
+    ) -> None:
         published()
         server.headers = {"Location": f"{server.url}/elsewhere"}
         server.behaviour = lambda query: (307, [authority.reply(query)])
@@ -215,7 +217,9 @@ class TestAttack:
         assert server.paths == ["/stamp"]
 
     @pytest.mark.parametrize("url", ["file:///etc/hostname", "http://127.0.0.1:1/", "gopher://x"])
-    def test_with_no_server_at_all(self, server: tsa.Answers, settings: Settings, url: str) -> None:
+    def test_with_no_server_at_all(
+        self, server: outside.Answers, settings: Settings, url: str
+    ) -> None:
         published()
         settings.LETHE_TSA_URL = url
 
@@ -224,7 +228,7 @@ class TestAttack:
 
 class TestStamp:
     def test_stores_what_openssl_verifies(
-        self, server: tsa.Answers, authority: tsa.Authority
+        self, server: outside.Answers, authority: tsa.Authority
     ) -> None:
         head, now = published(), clock.now()
 
@@ -237,7 +241,7 @@ class TestStamp:
         assert not authority.verifies(bytes(row.token), text_of(head) + b"\n")
 
     def test_keeps_no_password_of_the_authority_s(
-        self, server: tsa.Answers, settings: Settings
+        self, server: outside.Answers, settings: Settings
     ) -> None:
         published()
         host = server.url.removeprefix("http://")
@@ -247,7 +251,7 @@ class TestStamp:
 
         assert LogTimestamp.objects.get().authority == f"{server.url}/stamp"
 
-    def test_asks_once_for_a_head_and_again_for_the_next(self, server: tsa.Answers) -> None:
+    def test_asks_once_for_a_head_and_again_for_the_next(self, server: outside.Answers) -> None:
         published()
         for expected in (1, 1, 1):
             timestamps.stamp(now=clock.now())
@@ -259,7 +263,9 @@ class TestStamp:
         assert LogTimestamp.objects.count() == 2
         assert timestamps.newest(number=0).checkpoint == newest
 
-    def test_goes_on_after_a_failure(self, server: tsa.Answers, authority: tsa.Authority) -> None:
+    def test_goes_on_after_a_failure(
+        self, server: outside.Answers, authority: tsa.Authority
+    ) -> None:
         published()
         server.behaviour = lambda _query: (500, [b"down"])
         assert silence() == "status"
@@ -267,13 +273,13 @@ class TestStamp:
 
         assert timestamps.stamp(now=clock.now()) is not None
 
-    def test_has_nothing_to_do_before_the_first_head(self, server: tsa.Answers) -> None:
+    def test_has_nothing_to_do_before_the_first_head(self, server: outside.Answers) -> None:
         assert timestamps.stamp(now=clock.now()) is None
         assert server.asked == []
 
     @pytest.mark.parametrize("name", ["LETHE_TSA_URL", "LETHE_TSA_ROOTS"])
     def test_asks_nobody_unless_configured(
-        self, server: tsa.Answers, settings: Settings, name: str
+        self, server: outside.Answers, settings: Settings, name: str
     ) -> None:
         published()
         setattr(settings, name, "")
@@ -284,7 +290,7 @@ class TestStamp:
 
     @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
     def test_asks_nobody_without_roots_that_can_be_read(
-        self, server: tsa.Answers, settings: Settings, tmp_path: Path, content: bytes | None
+        self, server: outside.Answers, settings: Settings, tmp_path: Path, content: bytes | None
     ) -> None:
         published()
         settings.LETHE_TSA_ROOTS = str(tmp_path / "roots.pem")
@@ -294,7 +300,7 @@ class TestStamp:
         assert refusal() == "roots"
         assert server.asked == []
 
-    def test_lets_nobody_change_what_is_stored(self, server: tsa.Answers) -> None:
+    def test_lets_nobody_change_what_is_stored(self, server: outside.Answers) -> None:
         published()
         timestamps.stamp(now=clock.now())
 
@@ -308,7 +314,7 @@ class TestStamp:
 
 class TestOverHttp:
     def test_brings_the_newest_stamped_head_and_its_token(
-        self, server: tsa.Answers, authority: tsa.Authority
+        self, server: outside.Answers, authority: tsa.Authority
     ) -> None:
         missing = Client().get("/log/timestamp")
         stamped = published()
@@ -325,7 +331,7 @@ class TestOverHttp:
 
 class TestThread:
     def test_stamps_beside_the_log_and_outlives_failures(
-        self, server: tsa.Answers, authority: tsa.Authority, settings: Settings
+        self, server: outside.Answers, authority: tsa.Authority, settings: Settings
     ) -> None:
         published()
         settings.LETHE_TSA_EVERY, answered, stopped = 0.1, threading.Event(), threading.Event()
@@ -356,7 +362,7 @@ class TestThread:
         assert "log.asking_failed" in caplog.text
 
     def test_says_with_a_code_what_failed(
-        self, server: tsa.Answers, caplog: pytest.LogCaptureFixture
+        self, server: outside.Answers, caplog: pytest.LogCaptureFixture
     ) -> None:
         published()
         server.behaviour = lambda _query: (200, [b"garbage"])
@@ -374,7 +380,7 @@ class TestThread:
 
 
 class TestPost:
-    def test_takes_as_much_as_allowed(self, server: tsa.Answers) -> None:
+    def test_takes_as_much_as_allowed(self, server: outside.Answers) -> None:
         content = bytes(asking.MOST_BYTES)
         server.behaviour = lambda _body: (418, [content])
 

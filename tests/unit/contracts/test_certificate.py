@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from contracts.verifier import certificate, words
 from contracts.verifier.schema import EFFECT_TEXTS, PART_EFFECT_TEXTS, SCHEMA, SHARE_STATES, faults
 from core import canonical
+from tests.vectors import cosigned
 from tests.vectors import make_certificate as maker
 from tests.vectors.make_certificate import TestKeySigner
 
@@ -407,10 +408,14 @@ class TestLog:
 
         assert certificate.examine(json.dumps(file).encode()).verdict == "invalid"
 
-    def test_with_cosignatures_of_others_is_valid(self) -> None:
-        proof = LOGGED["log"]["proof"] + "\u2014 witness.example " + "QUJD" * 24 + "\n"
+    @pytest.mark.parametrize("proof", cosigned.good(), ids=str)
+    def test_with_signatures_of_unknown_keys_is_valid(self, proof: cosigned.Proof) -> None:
+        """C2SP signed-note: they are ignored, even with the log's name, or with its key's id."""
+        assert _logged(proof=proof.text).level == 1
 
-        assert _logged(proof=proof).level == 1
+    @pytest.mark.parametrize("proof", cosigned.bad(), ids=str)
+    def test_with_such_signatures_alone_is_refused(self, proof: cosigned.Proof) -> None:
+        assert _logged(proof=proof.text).verdict == "invalid"
 
     @settings(max_examples=300, deadline=None)
     @given(st.text(max_size=400))

@@ -16,6 +16,7 @@ import pytest
 from contracts.verifier import certificate, words
 from contracts.verifier.schema import EFFECT_TEXTS, FILE_TYPE
 from core import canonical, dsse
+from tests.vectors import cosigned
 from tests.vectors import make_certificate as maker
 
 ROOT = Path(__file__).parents[3]
@@ -169,6 +170,16 @@ class TestAgreement:
                 files.append(json.dumps(golden).encode())
 
         assert "invalid" in agree(files, tmp_path)
+
+    def test_on_cosigned_heads(self, tmp_path: Path) -> None:
+        golden = json.loads((VECTORS / "certificate-v1-logged.json").read_bytes())
+        for proofs, verdict in ((cosigned.good(), "valid"), (cosigned.bad(), "invalid")):
+            files = []
+            for proof in proofs:
+                golden["log"]["proof"] = proof.text
+                files.append(json.dumps(golden).encode())
+
+            assert agree(files, tmp_path) == {verdict}
 
     @pytest.mark.parametrize("size", [1, 2, 3, 7, 64, 67, 300])
     def test_on_every_place_in_logs_of_many_sizes(self, size: int, tmp_path: Path) -> None:
