@@ -12,7 +12,9 @@ from core.models import LeafInbox
 from core.ports import LogHead
 from tests.faults.processes import Processes
 from tests.faults.waiting import until
+from tests.servers.tsa import Authority
 from tests.servers.vaultd import VaultServer
+from tests.servers.witness import Witness, running
 from vault.adapters.hashicorp.head_keeper import HashicorpHeadKeeper
 
 pytestmark = [
@@ -72,3 +74,27 @@ def test_runs_until_it_is_stopped_and_only_one_at_a_time(processes: Processes) -
 
     assert list(checking.faults()) == []
     assert "log.stopped" not in second.said()
+
+
+def test_seals_on_and_ends_while_nobody_outside_answers(
+    processes: Processes, tmp_path: Path
+) -> None:
+    authority, witness = Authority(tmp_path / "tsa"), Witness("w.example", log_keys=[])
+    with running(witness) as server:
+        server.behaviour = server.never
+        policy = f"witness w {witness.vkey} {server.url}\nquorum w\n"
+        (tmp_path / "policy").write_text(policy)
+        settings = {
+            "LETHE_LOG_EVERY": "0.2", "LETHE_ASKING_TIMEOUT": "120",
+            "LETHE_TSA_URL": f"{server.url}/stamp", "LETHE_TSA_ROOTS": str(authority.roots),
+            "LETHE_LOG_WITNESSES": str(tmp_path / "policy"),
+            "LETHE_TSA_EVERY": "0.1", "LETHE_WITNESS_EVERY": "0.1",
+        }  # fmt: skip
+        with processes.running("loggerd", "manage.py", "loggerd", **settings) as log:
+            until(lambda: set(server.paths) == {"/stamp", "/add-checkpoint"}, "both are asked")
+            before = LogCheckpoint.objects.count()
+            until(lambda: LogCheckpoint.objects.count() >= before + 5, "it seals on")
+            log.process.send_signal(signal.SIGTERM)
+            assert log.process.wait(timeout=10) == 0
+
+    assert list(checking.faults()) == []

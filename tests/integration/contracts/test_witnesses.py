@@ -271,6 +271,20 @@ class TestAsk:
         assert ring.ask() == set()
         assert time.monotonic() - began < 2.5
 
+    def test_thinks_nothing_of_a_witness_that_has_a_newer_head_of_ours(self, ring: Ring) -> None:
+        """Another process published it, and had it cosigned, while this one asked."""
+        published()
+
+        def behave(_body: bytes) -> Reply:
+            published()
+            connection.close()
+            return 409, [b"128\n"]
+
+        ring.servers[0].behaviour = behave
+
+        assert ring.ask() == {"w1", "w2"}
+        assert ring.said() == ["witness-unavailable raced"]
+
     def test_begins_anew_with_another_key_of_the_witness(
         self, ring: Ring, settings: Settings
     ) -> None:
