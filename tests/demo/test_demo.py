@@ -44,6 +44,13 @@ SAID = [
     "    1 key shares were read back; none lives.",
     "    database-behind: The database lacks entries that the log may have published.",
 ]
+#: Where there is npm.
+SAID_OF_CHAIN = [
+    "  ok    log: anchored heads",
+    "  ok    chain",
+    "  $ manage.py chain_resume --chain local --operator kim@demo.example",
+    "    Anchoring on local goes on after sender-ahead.",
+]
 #: Participants differ by the part of the table that is taken.
 SAID_OF_SOMEBODY = [
     r"  Participant \d+ withdraws all the same: 201, taken",
@@ -105,6 +112,7 @@ class TestDemo:
             assert "ended with status" not in said
             if os.environ.get("LETHE_TEST_REQUIRE") == "1":
                 assert "Key store: HashiCorp Vault" in said
+                assert [line for line in SAID_OF_CHAIN if line not in lines] == [], said
         certificate = json.loads((tmp_path / "demo" / "certificate.json").read_text())
         assert certificate["envelope"]["signatures"]
 

@@ -11,7 +11,7 @@ import requests
 
 from config.local import postgres
 from config.local.addresses import Addresses, NotPossible
-from config.local.demo import commands
+from config.local.demo import chain, commands
 from config.local.demo.key_store import KeyStore
 from config.local.demo.people import Person, sign_in
 from config.local.demo.processes import DATABASE, Installation
@@ -75,6 +75,7 @@ class Install:
             raise NotPossible("bootstrap did not say what it made.")
         source = pairs(printed["create_client source"])
         console = pairs(printed["create_client console"])
+        self._set_up_chain()
         with self.terminal.busy("Processes web, worker, eraser, attester, beat, loggerd"):
             self.start("web", "worker", "eraser", "attester", "beat", "loggerd")
         staff = {role: self._sign_in(console["client_id"], email) for role, email in STAFF.items()}
@@ -111,6 +112,18 @@ class Install:
         administration.install(pool=_POOL)
         for process, role in _LOGINS.items():
             self.installation.credentials[process] = administration.issue(role).environment()
+
+    def _set_up_chain(self) -> None:
+        """A local chain where npm is there; without it the log is not anchored."""
+        found = chain.find(self.addresses.project, self.addresses.folder)
+        if found is None:
+            self.terminal.say("No Node.js with npm: the log is not anchored on a chain.")
+            return
+        chain.start(found, self._supervisor)
+        self.installation.chain = found
+        with self.terminal.busy("A local chain (anvil), a sender's key, and the log's contract"):
+            said = chain.deploy(found, self, STAFF["key-custodian"])
+        self.terminal.say(said)
 
     def _administration(self) -> Administration | None:
         """The administrator's acts; None for the keyring, which needs none."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from config.local.addresses import Addresses
+from config.local.demo.chain import Chain
 from config.local.postgres import EmbeddedPostgres
 from config.local.supervisor import Program, bare_environment
 
@@ -26,6 +27,7 @@ class Installation:
     postgres: EmbeddedPostgres
     key_store: Mapping[str, str]
     credentials: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    chain: Chain | None = None
     secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(48))
 
     def environment(self, process: str, *, database: str = DATABASE) -> dict[str, str]:
@@ -58,6 +60,7 @@ class Installation:
             "LETHE_GATE_EVERY": "1",
             "LETHE_LOG_EVERY": "4",
             "LETHE_LOG_LEVEL": "INFO" if process in _SERVERS else "WARNING",
+            "LETHE_CHAINS": str(self.chain.configuration) if self.chain else "",
             **self.key_store,
             **held,
             **self.credentials.get(process, {}),

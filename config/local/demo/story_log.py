@@ -4,6 +4,8 @@ from typing import Final
 
 import requests
 
+from config.local.addresses import NotPossible
+from config.local.demo.chain import NAME
 from config.local.demo.install import STAFF, Install
 from config.local.demo.scene import Scene, StoryFailed, expect
 from config.local.demo.terminal import wait_for
@@ -52,3 +54,31 @@ def go_on(install: Install, scene: Scene) -> None:
     with terminal.busy("$ manage.py fsck_log, which computes all of it again"):
         checked = install.manage("command", "fsck_log")
     terminal.say(checked[-1])
+    if scene.installation.chain is not None:
+        _resume(install, scene)
+
+
+def _resume(install: Install, scene: Scene) -> None:
+    """The chain remembers what the restored database does not: somebody has to look."""
+    operator = STAFF["key-custodian"]
+    scene.terminal.say(
+        "The chain has transactions that the restored database knows nothing of, so nothing more "
+        "is anchored there until an operator has looked:"
+    )
+    scene.terminal.say(f"$ manage.py chain_resume --chain {NAME} --operator {operator}")
+
+    def look() -> list[str] | None:
+        try:
+            return install.manage(
+                "loggerd", "chain_resume", f"--chain={NAME}", f"--operator={operator}"
+            )
+        except NotPossible as error:
+            if "nothing-halted" in str(error):
+                return None
+            raise
+
+    said = wait_for(
+        look, seconds=_PATIENCE, otherwise=lambda: StoryFailed("The chain was not halted.")
+    )
+    expect("the sender's key was ahead", is_so=said[-1].endswith("after sender-ahead."))
+    scene.terminal.say(f"  {said[-1]}")
