@@ -106,7 +106,7 @@ class TownMachine(RuleBasedStateMachine):
         person = self.draw(data)
         person.may_read, person.ground_at = True, self.town.now
         is_sure = self._do(lambda: self.town.world.consent(person.id), fault)
-        person.must_read = is_sure
+        person.must_read = is_sure and not person.may_be_restricted
 
     @precondition(lambda self: self.somebody())
     @rule(data=st.data(), fault=FAULTS)

@@ -18,8 +18,9 @@ Kind = Literal["withdrawn", "restricted", "lifted", "locked", "unlocked", "remov
 class Person:
     """One data subject. `documents` gives each reference what it may hold, None for nothing.
 
-    `may_read` bounds from above what the purpose can see, `must_read` from below. `kids` are all
-    key shares that the person ever had.
+    `may_read` bounds from above what the purpose can see, `must_read` from below; so do
+    `may_be_restricted` and `is_restricted` the restriction. `kids` are all key shares that the
+    person ever had.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Person:
     must_read: bool = False
     ground_at: datetime | None = None
     is_restricted: bool = False
+    may_be_restricted: bool = False
     is_locked: bool = False
     is_erasing: bool = False
     is_erased: bool = False
@@ -111,8 +113,10 @@ def _apply(person: Person, event: Event) -> None:
     elif event.kind == "restricted":
         person.must_read = False
         person.is_restricted |= event.is_sure
+        person.may_be_restricted = True
     elif event.kind == "lifted":
         person.is_restricted = False
+        person.may_be_restricted &= not event.is_sure
     elif event.kind == "locked":
         person.is_locked |= event.is_sure
     elif event.kind == "unlocked":
