@@ -18,4 +18,15 @@ if [[ ! -x "$folder/node_modules/.bin/anvil" ]]; then
   mkdir -p "$cache"
   mv -T "$draft" "$folder" 2>/dev/null || [[ -x "$folder/node_modules/.bin/anvil" ]]
 fi
+# The Ethereum Attestation Service, to measure beside our own: the published package alone, without
+# the toolchain that it names as a dependency.
+eas=ethereum-attestation-service-eas-contracts-1.9.0.tgz
+eas_digest=9b168dcbeea489418df67ed665b830c7919ae6c8d8c44bbd3694fdcf8bbd6f25
+if [[ ! -d "$folder/eas" ]]; then
+  draft="$(mktemp -d "${TMPDIR:-/tmp}/lethe-eas.XXXXXX")"
+  trap 'rm -rf "$draft"' EXIT
+  (cd "$draft" && npm pack --loglevel=error @ethereum-attestation-service/eas-contracts@1.9.0 >/dev/null &&
+    echo "$eas_digest  $eas" | sha256sum --check --quiet >&2 && tar -xzf "$eas" && rm "$eas")
+  mv -T "$draft/package" "$folder/eas" 2>/dev/null || [[ -d "$folder/eas" ]]
+fi
 echo "$folder"
