@@ -7,9 +7,9 @@ if [[ ! -f bench/__main__.py ]]; then
   exit 0
 fi
 scripts/vaultd.sh
-# scripts/bench.sh [erasures|streams|log] [options]
+# scripts/bench.sh [erasures|streams|log|chains] [options]
 part=bench
-if [[ "${1:-}" =~ ^(erasures|streams|log)$ ]]; then
+if [[ "${1:-}" =~ ^(erasures|streams|log|chains)$ ]]; then
   part="bench.$1"
   shift
 fi

@@ -116,7 +116,9 @@ def wait_until(holds: Callable[[], bool], complaint: str, patience: float = _PAT
 
 
 @contextmanager
-def running(folder: Path, *, deployer: str, funded: Mapping[str, int]) -> Iterator[Network]:
+def running(
+    folder: Path, *, deployer: str, funded: Mapping[str, int], block_time: str = "200ms"
+) -> Iterator[Network]:
     """A fresh chain that makes blocks, where `deployer` alone creates contracts.
 
     `funded` maps addresses to wei.
@@ -125,7 +127,7 @@ def running(folder: Path, *, deployer: str, funded: Mapping[str, int]) -> Iterat
     subprocess.run(
         [
             binary(), "testnet", "--out", network.folder, "--base-port", str(network.base),
-            "--evm-chain-id", str(CHAIN_ID), "--deployer", deployer, "--block-time", "200ms",
+            "--evm-chain-id", str(CHAIN_ID), "--deployer", deployer, "--block-time", block_time,
             "--fund", ",".join(f"{address}={wei}" for address, wei in funded.items()),
         ],
         check=True, capture_output=True, timeout=60,
