@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from accounts import urls as accounts_urls
+from contracts.api import verifier
 from core.api.health import healthz, readyz
 from core.metrics import metrics
 from governance.api.urls import web_urlpatterns, well_known_urlpatterns
@@ -22,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
     path("log/", include("contracts.api.urls")),
+    path("verify", verifier.page, name="verify"),
     path("api/v1/", include(web_urlpatterns)),
     path("api/schema", SpectacularJSONAPIView.as_view(), name="api-schema"),
 ]
