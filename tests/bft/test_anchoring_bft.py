@@ -11,7 +11,7 @@ from tests.bft.bed import BftBed
 from tests.chain.bed import NOON
 from tests.servers.c2 import wait_until
 
-pytestmark = pytest.mark.bft
+pytestmark = [pytest.mark.bft, pytest.mark.long]
 
 
 def in_chain(bed: BftBed) -> tuple[int, int]:

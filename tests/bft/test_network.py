@@ -10,7 +10,7 @@ from tests.bft.bed import BftBed
 from tests.chain.bed import HOT
 from tests.servers.c2 import Network, wait_until
 
-pytestmark = pytest.mark.bft
+pytestmark = [pytest.mark.bft, pytest.mark.long]
 
 
 def blocks(network: Network, number: int) -> set[bytes]:

@@ -12,7 +12,7 @@ from core.models import LeafInbox
 from tests.chain.bed import Bed
 from tests.chain.test_lying_node import honest
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.long]
 LEAF = bytes(range(32))
 
 

@@ -18,7 +18,7 @@ from tests.chain.contracts import artifact
 from tests.fakes.points import Killed
 from tests.fakes.site import killer
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.long]
 POINTS = ["contracts.anchor.choosing", "contracts.anchor.signed", "contracts.anchor.sent"]
 GWEI = 10**9
 

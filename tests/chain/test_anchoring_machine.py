@@ -22,7 +22,7 @@ from tests.chain.test_anchoring import GWEI
 from tests.fakes.points import Killed
 from tests.fakes.site import killer
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.long]
 POINTS = [
     "contracts.anchor.choosing",
     "contracts.anchor.signed",

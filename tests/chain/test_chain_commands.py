@@ -24,7 +24,7 @@ from tests.fakes.custodian import FakeSigner
 from tests.fakes.heads import FakeHeadKeeper
 from tests.servers import anvil
 
-pytestmark = [pytest.mark.chain, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.chain, pytest.mark.long, pytest.mark.django_db(transaction=True)]
 OPERATOR = "una@clinic.example"
 
 

@@ -14,7 +14,7 @@ from tests.chain.bed import Bed, Flaky, rules
 from tests.fakes.site import Site
 from tests.fakes.world import world
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.long]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from tests.chain.bed import Bed, Flaky, rules
 from tests.servers import lying_node
 from tests.servers.lying_node import Liar
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.long]
 OTHER = "0x" + "ab" * 32
 
 
