@@ -244,7 +244,7 @@ LETHE_PURGES = [
     "vault.services.orphans.end_cleared",
     "governance.services.final_certificates.clear",
 ]
-LETHE_DOCTOR_CHECKS = ["vault.adapters.checks.findings"]
+LETHE_DOCTOR_CHECKS = ["vault.adapters.checks.findings", "contracts.adapters.checks.findings"]
 #: Name -> function whose answer /readyz shows beside the checks.
 LETHE_READY_DETAILS = {"gate": "vault.adapters.checks.gate_details"}
 #: Called before /metrics answers, to measure what only the database knows.

@@ -14,9 +14,9 @@ from web3 import Web3
 from web3.types import RPCEndpoint
 
 from accounts.services import staff
-from contracts.adapters import anchor_threads, chains
+from contracts.adapters import anchor_threads, chains, checks
 from contracts.models import ChainAnchor, ChainContract
-from contracts.services import anchoring, sequencing
+from contracts.services import anchoring, halts, sequencing
 from core import clock, runtime
 from core.actors import process_actor
 from tests.chain.bed import COLD, PASSWORD, keystore
@@ -122,6 +122,31 @@ class TestChainCommands:
         run("chain_keystore", tmp_path / "sender.json", "--password-file", tmp_path / "password")
 
         assert "run chain_deploy" in run("chain_status")
+
+
+class TestDoctor:
+    def test_says_what_is_missing_and_how_to_mend_it(self, node: Web3, tmp_path: Path) -> None:
+        (missing,) = [one for one in checks.findings() if not one.is_right]
+        assert "chain_deploy" in missing.remedy
+
+        set_up(node, tmp_path)
+        assert all(one.is_right for one in checks.findings())
+
+        halts.halt("c1", halts.CHANGED, now=clock.now())
+        (halted,) = [one for one in checks.findings() if not one.is_right]
+        assert "chain_resume" in halted.remedy
+
+    def test_names_the_entry_that_cannot_be_read(self, node: Web3, settings: Settings) -> None:
+        Path(settings.LETHE_CHAINS).write_text("[chain.c1]\nrpc = []\n")
+
+        (wrong,) = checks.findings()
+
+        assert "rpc lists the nodes' addresses" in wrong.remedy
+
+    def test_says_nothing_where_no_chain_is_configured(self, settings: Settings) -> None:
+        settings.LETHE_CHAINS = ""
+
+        assert checks.findings() == []
 
 
 class TestSenders:
