@@ -31,7 +31,7 @@ class AnchorThread(threading.Thread):
         self._next: dict[bool, datetime] = {}
 
     def run(self) -> None:
-        """Each error is told, and made good by a later round."""
+        """Each error is told, and made good by a later round; none ends the thread."""
         try:
             while not self._stopped.wait(self._rules.poll.total_seconds()):
                 self.round(now=clock.now())
@@ -39,11 +39,13 @@ class AnchorThread(threading.Thread):
             connection.close()
 
     def round(self, *, now: datetime) -> None:
-        """One round; new anchors when their time has come."""
+        """One round; new anchors when their time has come, or had come while none could be made."""
         name = self._rules.name
         try:
-            log, heads = self._is_due(is_log=True, now=now), self._is_due(is_log=False, now=now)
-            anchoring.run_round(name, now=now, with_log=log, with_heads=heads)
+            due = {is_log: self._is_due(is_log=is_log, now=now) for is_log in (True, False)}
+            anchoring.run_round(name, now=now, with_log=due[True], with_heads=due[False])
+            for is_log in (one for one, is_due in due.items() if is_due):
+                self._next[is_log] = _after(now, self._every(is_log=is_log))
         except ChainContradicts as error:
             metrics.integrity_violated(code=error.code)
             logger.critical(
@@ -55,20 +57,23 @@ class AnchorThread(threading.Thread):
             logger.warning("chain.round_failed", chain=name, code=error.code)
         except DatabaseError as error:
             logger.warning("chain.round_failed", chain=name, kind=type(error).__name__)
+        except Exception as error:
+            metrics.integrity_violated(code="chain-round-broke")
+            logger.exception("chain.round_broke", chain=name, kind=type(error).__name__)
         finally:
             forget_broken_connection()
 
     def _is_due(self, *, is_log: bool, now: datetime) -> bool:
         """By a jittered timer from the last that was chosen, so that nothing else can be read."""
-        every = self._rules.every if is_log else self._rules.heads_every
         if is_log not in self._next:
             rows = ChainAnchor.objects.filter(chain=self._rules.name, batch__isnull=not is_log)
             last = rows.order_by("-chosen_at").first()
-            self._next[is_log] = _after(now if last is None else last.chosen_at, every)
-        if now < self._next[is_log]:
-            return False
-        self._next[is_log] = _after(now, every)
-        return True
+            since = now if last is None else last.chosen_at
+            self._next[is_log] = _after(since, self._every(is_log=is_log))
+        return now >= self._next[is_log]
+
+    def _every(self, *, is_log: bool) -> timedelta:
+        return self._rules.every if is_log else self._rules.heads_every
 
 
 def start_all(stopped: threading.Event) -> list[AnchorThread]:
