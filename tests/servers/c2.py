@@ -21,6 +21,7 @@ VALIDATORS: Final = 4
 CHAIN_ID: Final = 4242
 _BUILD: Final = 1800
 _PATIENCE: Final = 60.0
+_HALTED: Final = 5.0
 _PORTS: Final = (0, 1, 5, 6)
 
 
@@ -105,6 +106,16 @@ class Network:
         """Until so many blocks more have been made."""
         before = self.height(at) or 0
         self.wait_for(before + count, at)
+
+    def wait_for_halt(self, at: int = 0) -> None:
+        """Until no block comes in as much time as five take with one validator down."""
+        ends_at = time.monotonic() + _PATIENCE
+        height, since = self.height(at), time.monotonic()
+        while time.monotonic() - since < _HALTED:
+            assert time.monotonic() < ends_at, "the chain goes on"
+            time.sleep(0.05)
+            if (newest := self.height(at)) != height:
+                height, since = newest, time.monotonic()
 
 
 def wait_until(holds: Callable[[], bool], complaint: str, patience: float = _PATIENCE) -> None:
