@@ -9,9 +9,11 @@ binary="$("$(dirname "$0")/build.sh")"
 if [[ ! -d "$folder" ]]; then
   "$binary" testnet --out "$folder" "$@"
 fi
-trap 'kill 0' EXIT
+nodes=()
+trap 'kill "${nodes[@]}" 2>/dev/null || true; wait' EXIT
 for node in "$folder"/node*; do
   "$binary" start --home "$node" --log_no_color >>"$node/log" 2>&1 </dev/null &
+  nodes+=($!)
 done
 echo "Four validators run; their logs are in $folder/node*/log. Ctrl-C stops them."
 wait
