@@ -196,6 +196,24 @@ class TestOfABlock:
             assert bed.states() == ["mined"]
             comes_to_its_end(bed, liar)
 
+    def test_that_another_node_does_not_show_is_not_final(self, bed: Bed, liar: Liar) -> None:
+        both = Flaky(rules(liar.url, rpc=[honest(bed), liar.url], agree=2))
+        with runtime.override(chains={"c1": both}, senders={"c1": bed.sender}):
+            bed.batch()
+            bed.round(with_log=True)
+            bed.mine()
+            number = hex(bed.node.eth.block_number)
+            liar.lie = lambda method, parameters, result: (
+                None if method == "eth_getBlockByNumber" and parameters[0] == number else result
+            )
+
+            for _ in range(4):
+                bed.round()
+                bed.mine()
+
+            assert bed.states() == ["safe"]
+            comes_to_its_end(bed, liar)
+
     def test_that_one_of_two_nodes_denies_is_no_reorg(self, bed: Bed, liar: Liar) -> None:
         both = Flaky(rules(liar.url, rpc=[liar.url, honest(bed)]))
         with runtime.override(chains={"c1": both}, senders={"c1": bed.sender}):
