@@ -1,7 +1,8 @@
-"""Check an erasure certificate offline: `python -m contracts.verifier FILE`.
+"""Check a certificate, receipt or evidence bundle offline: `python -m contracts.verifier FILE`.
 
-Needs Python 3.9 and nothing else; reads two files and asks no network, except the node that --rpc
-names. Exit status: 0 valid, 1 invalid, 2 unreadable, not a certificate, or wrong usage.
+Needs Python 3.9 and nothing else; reads the files named and asks no network, except the node that
+--rpc names. Exit status: 0 valid, 2 unreadable, of another format, or wrong usage; else by the
+lowest level that fails, or is asked for and not shown: 1, 11, 12, 13 for levels 0, 1, 2, 3.
 """
 
 from __future__ import annotations
@@ -9,50 +10,79 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import Any, List, Optional, Union
 
-from contracts.verifier import certificate, words
+from contracts.verifier import bundle, documents, words
+from contracts.verifier.bundle import Bundle
+from contracts.verifier.report import FAILS, HOLDS, UNREADABLE, Report
 
 _LIMIT = 16 << 20
-_SHORT = (
-    "the file holds no proof that the log has it",
-    "no node was asked, with --rpc, for an anchor that the file names",
-)
-_STATUS = {certificate.VALID: 0, certificate.INVALID: 1, certificate.UNREADABLE: 2}
+_STATUS = {0: 1, 1: 11, 2: 12, 3: 13}
+_UNREADABLE = 2
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: Optional[List[str]] = None) -> int:
     """Print the verdict and return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m contracts.verifier",
-        description="Check an erasure certificate offline.",
-        epilog="Exit status: 0 valid, 1 invalid, 2 unreadable or not a certificate.",
-    )
-    parser.add_argument("file", help="certificate file, - for standard input")
-    parser.add_argument("--keys", help="the published /.well-known/lethe-keys document")
-    parser.add_argument(
-        "--level", type=int, choices=[0, 1, 2], default=0,
-        help="what it must reach: 1, the log has it; 2, a chain has a head with it (with --rpc)",
-    )  # fmt: skip
-    parser.add_argument("--rpc", metavar="URL", help="ask this node whether its chain has them")
-    parser.add_argument("--json", action="store_true", help="print a machine verdict")
-    options = parser.parse_args(arguments)
+    options = _parser().parse_args(arguments)
     try:
         content = _read(options.file)
         keys = None if options.keys is None else _read(options.keys)
     except (OSError, ValueError):
-        report = certificate.Report()
+        report: Union[Report, Bundle] = Report()
         report.unreadable = "a file cannot be opened or is larger than 16 MiB"
     else:
-        report = certificate.examine(content, keys)
+        examine: Any = bundle.examine if content[:2] == b"PK" else documents.examine
+        report = examine(content, keys)
+        report.believe({one.lower().replace("0x", "", 1) for one in options.block_hash})
         if options.rpc is not None:
-            report.confirm(options.rpc)
-        if report.level is not None and report.level < options.level:
-            report.check("level", [_SHORT[report.level]])
+            report.ask(options.rpc)
+    short = _short(report, options.level)
     if options.json:
-        _print(json.dumps(words.as_object(report), indent=2, sort_keys=True))
+        told = {**words.as_object(report), "asked_and_not_shown": short}
+        _print(json.dumps(told, indent=2, sort_keys=True))
     else:
         _print(words.as_text(report))
-    return _STATUS[report.verdict]
+        for level in short:
+            _print("\nLevel %d was asked for and is not shown." % level)
+    return _status(report, short)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m contracts.verifier",
+        description="Check a certificate, receipt or evidence bundle offline.",
+        epilog="Exit status: 0 valid; 2 unreadable or of another format; else by the lowest level "
+        "that fails, or is asked for and not shown: 1, 11, 12, 13 for levels 0 to 3.",
+    )
+    parser.add_argument("file", help="the document or bundle, - for standard input")
+    parser.add_argument("--keys", help="the published /.well-known/lethe-keys document")
+    parser.add_argument(
+        "--level", type=int, choices=[0, 1, 2, 3], default=0,
+        help="what it must show, with all below: 1, the log has it; 3, the log's events tell the "
+        "same; 2, a chain has a head with it (with --rpc or --block-hash; 3 does not ask for it)",
+    )  # fmt: skip
+    parser.add_argument("--rpc", metavar="URL", help="ask this node whether its chain has them")
+    parser.add_argument(
+        "--block-hash", metavar="HEX", action="append", default=[],
+        help="a block's hash from a source of your own; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print a machine verdict")
+    return parser
+
+
+def _short(report: Union[Report, Bundle], asked: int) -> List[int]:
+    """The levels that were asked for and do not hold, though nothing contradicts them."""
+    if report.verdict == UNREADABLE:
+        return []
+    wanted = [level for level in range(asked + 1) if level != 2 or asked == 2]  # noqa: PLR2004
+    return [level for level in wanted if report.levels[level] not in (HOLDS, FAILS)]
+
+
+def _status(report: Union[Report, Bundle], short: List[int]) -> int:
+    if report.verdict == UNREADABLE:
+        return _UNREADABLE
+    failing = [level for level, state in report.levels.items() if state == FAILS]
+    return _STATUS[min(failing + short)] if failing or short else 0
 
 
 def _read(name: str) -> bytes:

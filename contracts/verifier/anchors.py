@@ -27,6 +27,8 @@ class Anchor:
     def __init__(self, part: Any, entry: log.Entry) -> None:
         self.part, self.entry = part, entry
         self.chain_id: int = part["chain_id"]
+        #: Whether the file itself shows that the block with this hash has the event.
+        self.in_block = False
 
     @property
     def topics(self) -> List[str]:

@@ -1,18 +1,34 @@
-"""The shape of a certificate file as JSON Schema, and a checker for the part of it used here.
+"""The shape of a certificate file as JSON Schema.
 
 `docs/formats/certificate.schema.json` is this very object; a test keeps the two alike.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Any, Dict
+from contracts.verifier import shapes
+from contracts.verifier.schema_parts import (
+    ACTOR,
+    ANCHOR,
+    CODE,
+    COUNT,
+    ENVELOPE,
+    GROUND,
+    HEX32,
+    HOLDER,
+    INSTANT,
+    INSTANT_OR_NULL,
+    KEYS,
+    POSITIVE,
+    PROCESS,
+    SOFTWARE,
+    STATEMENT_TYPE,
+    UUID,
+    UUID_OR_NULL,
+)
+from contracts.verifier.shapes import Schema, listed, members, public_id, text
 
 CERTIFICATE_TYPE = "urn:lethe:erasure-certificate:v1"
 FILE_TYPE = "urn:lethe:certificate-file:v1"
-KEYS_TYPE = "urn:lethe:keys:v1"
-STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 EFFECT_TEXTS = {
     "destroyed": "Made unreadable by key destruction; stored ciphertext deleted.",
@@ -54,66 +70,24 @@ SHARE_TEXTS = {
 }
 #: From the one that says most to the one that says least.
 SHARE_STATES = ("destroyed", "absent", "lost")
-
-
-Schema = Dict[str, Any]
-
-
-def _text(pattern: str) -> Schema:
-    return {"type": "string", "pattern": "^" + pattern + "$"}
-
-
-def _members(required: Schema, optional: Schema | None = None) -> Schema:
-    return {
-        "type": "object",
-        "properties": {**required, **(optional or {})},
-        "required": sorted(required),
-        "additionalProperties": False,
-    }
-
-
-def _list(items: Schema, least: int, most: int) -> Schema:
-    return {"type": "array", "items": items, "minItems": least, "maxItems": most}
-
-
-def _id(prefix: str) -> Schema:
-    return _text(prefix + "_[0-7][0-9a-hjkmnp-tv-z]{25}")
-
-
-_INSTANT = _text(
-    "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-    "T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z"
-)
-_INSTANT_OR_NULL = {"oneOf": [_INSTANT, {"type": "null"}]}
-_HEX32 = _text("[0-9a-f]{64}")
-_UUID = _text("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_CODE = _text("[a-z][a-z0-9]{0,31}(-[a-z0-9]{1,31}){0,7}")
-_GROUND = _text("art[0-9]{1,2}(-[0-9]{1,2})?(-[a-z])?")
-_NODE = _text("[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
-_GROUP = _text("[a-z0-9][a-z0-9-]{0,39}")
-_ACTOR = _text("((psn|cli)_[0-7][0-9a-hjkmnp-tv-z]{25}|process:[a-z][a-z-]{0,30})")
-_PROCESS = _text("process:[a-z][a-z-]{0,30}")
-_KEY_ID = _text("[a-z][a-z-]{0,30}:[1-9][0-9]{0,8}")
-_HOLDER = _text("[a-z][a-z-]{0,30}")
-_BASE64 = _text("[A-Za-z0-9+/]*={0,2}")
-_COUNT = {"type": "integer", "minimum": 0}
-_POSITIVE = {"type": "integer", "minimum": 1}
+_NODE = text("[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}")
+_GROUP = text("[a-z0-9][a-z0-9-]{0,39}")
 
 _SHARE = {
     "oneOf": [
-        _members(
+        members(
             {
-                "share": _HEX32,
+                "share": HEX32,
                 "state": {"const": "destroyed"},
                 "wording": {"const": SHARE_TEXTS["destroyed"]},
-                "versions": _POSITIVE,
-                "destroyed_at": _INSTANT_OR_NULL,
+                "versions": POSITIVE,
+                "destroyed_at": INSTANT_OR_NULL,
             }
         ),
         *(
-            _members(
+            members(
                 {
-                    "share": _HEX32,
+                    "share": HEX32,
                     "state": {"const": state},
                     "wording": {"const": SHARE_TEXTS[state]},
                     "versions": {"const": 0},
@@ -124,7 +98,7 @@ _SHARE = {
         ),
     ]
 }
-_EXPIRY = _members(
+_EXPIRY = members(
     {
         "kind": {
             "enum": [
@@ -135,19 +109,19 @@ _EXPIRY = _members(
                 "wal-archive",
             ]
         },
-        "expires_at": _INSTANT,
+        "expires_at": INSTANT,
         "evidence": {"enum": ["read-from-store", "signed-by-operator"]},
-        "statement": _HEX32,
+        "statement": HEX32,
     }
 )
 _IRRECOVERABLE = {
     "oneOf": [
-        _members({"state": {"const": "pending"}, "reason": _CODE}),
-        _members(
+        members({"state": {"const": "pending"}, "reason": CODE}),
+        members(
             {
                 "state": {"const": "established"},
-                "at": _INSTANT,
-                "inventory": _list(_EXPIRY, 1, 1000),
+                "at": INSTANT,
+                "inventory": listed(_EXPIRY, 1, 1000),
             }
         ),
     ]
@@ -165,81 +139,75 @@ TIMES = (
     "issued_at",
 )
 _EFFECTS = [*EFFECT_TEXTS.values(), *(t for s in PART_EFFECT_TEXTS.values() for t in s.values())]
-_REASONS = _list({"enum": ["erasure", "leak", "rectification"]}, 1, 3)
+_REASONS = listed({"enum": ["erasure", "leak", "rectification"]}, 1, 3)
 _SCOPES = [
-    _members({"kind": {"const": "subject"}}),
-    _members({"kind": {"const": "groups"}, "groups": _list(_GROUP, 1, 100)}),
-    _members(
+    members({"kind": {"const": "subject"}}),
+    members({"kind": {"const": "groups"}, "groups": listed(_GROUP, 1, 100)}),
+    members(
         {
             "kind": {"const": "items"},
             "group": _GROUP,
             "reasons": _REASONS,
-            "records": _POSITIVE,
-            "versions": _POSITIVE,
+            "records": POSITIVE,
+            "versions": POSITIVE,
         }
     ),
-    _members({"kind": {"const": "rekey"}, "group": _GROUP, "reasons": _REASONS}),
+    members({"kind": {"const": "rekey"}, "group": _GROUP, "reasons": _REASONS}),
 ]
 _ROLES = [
-    _members(
+    members(
         {
-            "drafter": _id("psn"),
-            "approver": _id("psn"),
-            "releaser": _id("psn"),
-            "eraser": _PROCESS,
-            "attester": _PROCESS,
+            "drafter": public_id("psn"),
+            "approver": public_id("psn"),
+            "releaser": public_id("psn"),
+            "eraser": PROCESS,
+            "attester": PROCESS,
         }
     ),
-    _members({"requesters": _list(_ACTOR, 0, 100), "eraser": _PROCESS, "attester": _PROCESS}),
+    members({"requesters": listed(ACTOR, 0, 100), "eraser": PROCESS, "attester": PROCESS}),
 ]
-_PREDICATE = _members(
+_PREDICATE = members(
     {
-        "certificate_id": _id("crt"),
+        "certificate_id": public_id("crt"),
         "kind": {"enum": ["interim", "final"]},
-        "erasure_id": _id("ers"),
-        "controller_id": _id("ctl"),
-        "legal_ground": _GROUND,
+        "erasure_id": public_id("ers"),
+        "controller_id": public_id("ctl"),
+        "legal_ground": GROUND,
         "scope": {"oneOf": _SCOPES},
         "effect": {"enum": _EFFECTS},
-        "method": _members({"custodian": _CODE, "share_bits": {"const": 256}}),
-        **dict.fromkeys(TIMES, _INSTANT),
-        "nodes": _list(
-            _members({"node": _NODE, "state": {"enum": ["read", "unreachable"]}}), 1, 99
+        "method": members({"custodian": CODE, "share_bits": {"const": 256}}),
+        **dict.fromkeys(TIMES, INSTANT),
+        "nodes": listed(
+            members({"node": _NODE, "state": {"enum": ["read", "unreachable"]}}), 1, 99
         ),
-        "shares": _list(_SHARE, 1, 1000),
-        "leases_open_at_fence": _COUNT,
-        "deleted": _members(
-            {"records": _COUNT, "grants": _COUNT, "tags": _COUNT, "openings": _COUNT}
-        ),
-        "kept": _list(
-            _members({"code": _CODE, "ground": _GROUND, "until": _INSTANT_OR_NULL}), 0, 100
-        ),
-        "suppression": _members(
+        "shares": listed(_SHARE, 1, 1000),
+        "leases_open_at_fence": COUNT,
+        "deleted": members({"records": COUNT, "grants": COUNT, "tags": COUNT, "openings": COUNT}),
+        "kept": listed(members({"code": CODE, "ground": GROUND, "until": INSTANT_OR_NULL}), 0, 100),
+        "suppression": members(
             {
-                "tags_kept": _COUNT,
+                "tags_kept": COUNT,
                 "until": {"const": "source-acknowledges"},
-                "at_the_latest": _INSTANT_OR_NULL,
+                "at_the_latest": INSTANT_OR_NULL,
             }
         ),
         "roles": {"oneOf": _ROLES},
-        "signed_by": _HOLDER,
+        "signed_by": HOLDER,
         "irrecoverable_from": _IRRECOVERABLE,
-        "journal": _members({"journal_id": _UUID, "sequence": _POSITIVE, "hash": _HEX32}),
-        "software": _members(
-            {"name": {"const": "lethe"}, "version": _text("[0-9A-Za-z][0-9A-Za-z.+-]{0,63}")}
-        ),
+        "journal": members({"journal_id": UUID, "sequence": POSITIVE, "hash": HEX32}),
+        "software": SOFTWARE,
     },
-    {"interim": _members({"certificate_id": _id("crt"), "sha256": _HEX32})},
+    {"interim": members({"certificate_id": public_id("crt"), "sha256": HEX32})},
 )
-_STATEMENT = _members(
+_STATEMENT = members(
     {
         "_type": {"const": STATEMENT_TYPE},
         "predicateType": {"const": CERTIFICATE_TYPE},
-        "subject": _list(
-            _members(
+        "subject": listed(
+            members(
                 {
-                    "name": _text("key-share/[1-9][0-9]{0,3}"),
-                    "digest": _members({"sha256": _HEX32}),
+                    "name": text("key-share/[1-9][0-9]{0,3}"),
+                    "digest": members({"sha256": HEX32}),
                 }
             ),
             1,
@@ -248,144 +216,46 @@ _STATEMENT = _members(
         "predicate": _PREDICATE,
     }
 )
-_KEYS = _members(
-    {
-        "type": {"const": KEYS_TYPE},
-        "keys": _list(
-            _members(
-                {
-                    "key_id": _KEY_ID,
-                    "holder": _HOLDER,
-                    "algorithm": {"const": "ed25519"},
-                    "public": _HEX32,
-                    "first_seen_at": _INSTANT,
-                    "revoked_at": _INSTANT_OR_NULL,
-                }
-            ),
-            0,
-            1000,
-        ),
-    }
-)
-_ENVELOPE = _members(
-    {
-        "payloadType": {"const": PAYLOAD_TYPE},
-        "payload": _BASE64,
-        "signatures": _list(_members({"keyid": _KEY_ID, "sig": _BASE64}), 1, 8),
-    }
-)
-_UUID_OR_NULL = {"oneOf": [_UUID, {"type": "null"}]}
-#: A head with the entry that a chain keeps, by what finds it there.
-_ANCHOR = _members(
-    {
-        "chain_id": _POSITIVE,
-        "contract": _text("0x[0-9a-f]{40}"),
-        "sequence": _POSITIVE,
-        "tx": _HEX32,
-        "block_number": _COUNT,
-        "block_hash": _HEX32,
-        "block_time": _COUNT,
-        "log_index": _COUNT,
-        "finality": {"enum": ["tag", "depth", "instant"]},
-        "proof": _text("[\\s\\S]+"),
-    }
-)
 #: The event of the log that says which certificate was issued, and the proof that the log has it.
-_LOG = _members(
+_LOG = members(
     {
-        "event": _members(
+        "event": members(
             {
                 "action": {"const": "governance.certificate.issued"},
-                "actor": _PROCESS,
-                "at": _INSTANT,
-                "controller": _UUID,
-                "details": _members(
+                "actor": PROCESS,
+                "at": INSTANT,
+                "controller": UUID,
+                "details": members(
                     {
-                        "certificate": _id("crt"),
+                        "certificate": public_id("crt"),
                         "kind": {"enum": ["interim", "final"]},
-                        "sha256": _HEX32,
+                        "sha256": HEX32,
                     }
                 ),
-                "erasure": _UUID,
-                "id": _UUID,
-                "request": _UUID_OR_NULL,
-                "role": _CODE,
+                "erasure": UUID,
+                "id": UUID,
+                "request": UUID_OR_NULL,
+                "role": CODE,
                 "trail": {"type": "null"},
             }
         ),
-        "r": _HEX32,
-        "proof": _text("[\\s\\S]+"),
+        "r": HEX32,
+        "proof": text("[\\s\\S]+"),
     },
-    {"anchors": _list(_ANCHOR, 1, 16)},
+    {"anchors": listed(ANCHOR, 1, 16)},
 )
 SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
     "$id": FILE_TYPE,
     "title": "Erasure certificate file; `payload`, decoded, has the shape of $defs/statement",
-    **_members(
+    **members(
         {"format": {"const": FILE_TYPE}, "envelope": {"$ref": "#/$defs/envelope"}},
         {"keys": {"$ref": "#/$defs/keys"}, "log": {"$ref": "#/$defs/log"}},
     ),
-    "$defs": {"envelope": _ENVELOPE, "keys": _KEYS, "log": _LOG, "statement": _STATEMENT},
+    "$defs": {"envelope": ENVELOPE, "keys": KEYS, "log": _LOG, "statement": _STATEMENT},
 }
 
-_TYPES: dict[str, type] = {"string": str, "array": list, "object": dict, "null": type(None)}
 
-
-def faults(value: Any, schema: Schema, place: str = "file") -> list[str]:
-    """Where `value` leaves `schema`: short texts that name places, never contents."""
-    if "$ref" in schema:
-        schema = SCHEMA["$defs"][schema["$ref"].rsplit("/", 1)[1]]
-    if "oneOf" in schema:
-        fitting = sum(1 for one in schema["oneOf"] if not faults(value, one, place))
-        return [] if fitting == 1 else [place + ": has none of the shapes allowed here"]
-    if "const" in schema:
-        same = type(value) is type(schema["const"]) and value == schema["const"]
-        return [] if same else [place + ": is not the value fixed for it"]
-    if "enum" in schema:
-        known = isinstance(value, str) and value in schema["enum"]
-        return [] if known else [place + ": is none of the values allowed"]
-    if schema["type"] == "integer":
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        return [] if whole and value >= schema["minimum"] else [place + ": is not such a number"]
-    if not isinstance(value, _TYPES[schema["type"]]):
-        return [place + ": is not of type " + schema["type"]]
-    return _INSIDE[schema["type"]](value, schema, place)
-
-
-def _in_object(value: Any, schema: Schema, place: str) -> list[str]:
-    found = [
-        place + "." + name + ": is missing" for name in schema["required"] if name not in value
-    ]
-    if any(name not in schema["properties"] for name in value):
-        found.append(place + ": has a member that this version does not know")
-    for name, part in schema["properties"].items():
-        if name in value:
-            found += faults(value[name], part, place + "." + name)
-    return found
-
-
-def _in_array(value: Any, schema: Schema, place: str) -> list[str]:
-    if not schema["minItems"] <= len(value) <= schema["maxItems"]:
-        return [place + ": has too few or too many items"]
-    found = []
-    for number, item in enumerate(value):
-        found += faults(item, schema["items"], "%s[%d]" % (place, number))
-    return found
-
-
-def _in_string(value: Any, schema: Schema, place: str) -> list[str]:
-    fits = re.fullmatch(schema["pattern"], value) is not None
-    return [] if fits else [place + ": is not written as it must be"]
-
-
-def _in_null(_value: Any, _schema: Schema, _place: str) -> list[str]:
-    return []
-
-
-_INSIDE = {
-    "object": _in_object,
-    "array": _in_array,
-    "string": _in_string,
-    "null": _in_null,
-}
+def faults(value: object, schema: Schema, place: str = "file") -> list[str]:
+    """Where a certificate, or a part of one, leaves `schema`."""
+    return shapes.faults(value, schema, SCHEMA["$defs"], place)

@@ -15,7 +15,8 @@ from uuid import UUID
 
 from django.db.models import F
 
-from contracts.verifier import certificate as verifier
+from contracts.verifier import documents as verifier
+from contracts.verifier.report import VALID
 from contracts.verifier.schema import FILE_TYPE
 from core import audit, dsse, failpoints, ids, runtime, signing_keys
 from core.actors import process_actor
@@ -121,7 +122,7 @@ def issue_final(*, erasure_id: UUID, now: datetime) -> Certificate:
     if clearance is None or interim is None:
         raise NotCleared
     known = {**interim.document, "keys": signing_keys.published()}
-    if verifier.examine(json.dumps(known).encode(), None).verdict != verifier.VALID:
+    if verifier.examine(json.dumps(known).encode(), None).verdict != VALID:
         raise EvidenceMissing
     named = {
         "certificate_id": ids.format(PublicId.CERTIFICATE, interim.id),

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from contracts.verifier import certificate as verifier
+from contracts.verifier import documents as verifier
+from contracts.verifier.report import VALID
 from core import effects
 from core.ids import PublicId
 from tests.fakes import backups
@@ -225,6 +226,6 @@ def code(answer: Any) -> str:
 def valid(file: dict[str, Any]) -> dict[str, Any]:
     """What the certificate states, once the verifier that strangers use has passed it."""
     report = verifier.examine(json.dumps(file).encode())
-    assert report.verdict == verifier.VALID, report.checks
+    assert report.verdict == VALID, report.checks
     predicate: dict[str, Any] = report.predicate
     return predicate

@@ -11,7 +11,8 @@ import pytest
 
 from contracts.services import sequencing
 from contracts.verifier import __main__ as verify
-from contracts.verifier import certificate as verifier
+from contracts.verifier import documents as verifier
+from contracts.verifier.report import INVALID, VALID
 from core import dsse, runtime, signing_keys
 from core.actors import process_actor
 from core.errors import ServiceError
@@ -102,7 +103,7 @@ class TestFile:
         content[len(content) // 2] ^= 1
         holder[part] = base64.b64encode(content).decode()
 
-        assert verdict(file) == verifier.INVALID
+        assert verdict(file) == INVALID
 
     def test_fails_with_any_statement_that_was_altered_and_signed_again(
         self, world: World, office: Office
@@ -114,12 +115,12 @@ class TestFile:
             altered = statement(file)
             flip(altered["predicate"])
             envelope = dsse.envelope(altered, signer=signer)
-            if verdict({**file, "envelope": envelope}) != verifier.INVALID:
+            if verdict({**file, "envelope": envelope}) != INVALID:
                 passed.append(name)
 
         assert passed == []
         again = dsse.envelope(statement(file), signer=signer)
-        assert verdict({**file, "envelope": again}) == verifier.VALID
+        assert verdict({**file, "envelope": again}) == VALID
 
     def test_fails_with_keys_of_another_installation(self, world: World, office: Office) -> None:
         file = handed_out(certified(world, office))
@@ -127,7 +128,7 @@ class TestFile:
         (foreign,) = FakeSigner().verifying_keys()
         stranger["keys"][0]["public"] = foreign.public.hex()
 
-        assert verdict(file, stranger) == verifier.INVALID
+        assert verdict(file, stranger) == INVALID
 
     def test_says_that_a_key_had_been_lost_before(
         self, world: World, office: Office, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -188,7 +189,7 @@ class TestPublishedKeys:
         file = handed_out(certified(world, office))
 
         with runtime.override(signer=FakeSigner()):
-            assert verdict(file, signing_keys.published()) == verifier.VALID
+            assert verdict(file, signing_keys.published()) == VALID
 
 
 class TestSigningKey:

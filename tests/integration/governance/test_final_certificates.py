@@ -13,7 +13,8 @@ import pytest
 from django.db import connections
 
 from contracts.verifier import __main__ as verify
-from contracts.verifier import certificate as verifier
+from contracts.verifier import documents as verifier
+from contracts.verifier.report import VALID
 from core import effects
 from core.models import AuditEvent
 from core.unit_of_work import unit_of_work
@@ -259,7 +260,7 @@ class TestParts:
         made = Certificate.objects.get(kind="final")
         assert predicate(made)["scope"] == {"kind": "groups", "groups": ["logs"]}
         file = json.dumps(certificates.file(made)).encode()
-        assert verifier.examine(file, None).verdict == verifier.VALID
+        assert verifier.examine(file, None).verdict == VALID
 
 
 class TestContradiction:

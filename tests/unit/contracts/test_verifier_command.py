@@ -69,6 +69,6 @@ class TestCommand:
         verdict = json.loads(capsys.readouterr().out)
         assert status == 0
         assert verdict["verdict"] == "valid"
-        assert verdict["kind"] == "interim"
+        assert verdict["statement"]["kind"] == "interim"
         assert verdict["keys_from"] == "file"
         assert verdict["statement"]["journal"]["sequence"] == 12

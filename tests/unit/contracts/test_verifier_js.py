@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from contracts.verifier import certificate, words
+from contracts.verifier import documents, words
 from contracts.verifier.schema import EFFECT_TEXTS, FILE_TYPE
 from core import canonical, dsse
 from tests.vectors import cosigned
@@ -92,7 +92,7 @@ def told(files: Sequence[bytes], folder: Path) -> list[tuple[str, int | None, li
 
 def agree(files: Sequence[bytes], folder: Path) -> set[str]:
     """Both verdicts are the same for each file; which there are."""
-    reports = [certificate.examine(content) for content in files]
+    reports = [documents.examine(content) for content in files]
     ours = [
         (one.verdict, one.level, words.not_proven(one) if one.verdict == "valid" else [])
         for one in reports

@@ -1,0 +1,44 @@
+"""Events of the log that a document opens, with the proofs that the log has them."""
+
+from __future__ import annotations
+
+from typing import Any, List, NamedTuple, Optional, Tuple
+
+from contracts.verifier import anchors, log
+from contracts.verifier.envelope import Keys
+
+
+class Opened(NamedTuple):
+    """One of them: problems by the check they belong to; what was found if there are none."""
+
+    inclusion: List[str]
+    head: List[str]
+    anchored: List[str]
+    entry: Optional[log.Entry]
+    anchors: List[anchors.Anchor]
+    key: Optional[Tuple[str, str, str]]
+
+
+def examine(part: Any, keys: Keys) -> Opened:
+    """Whether the log has the event of `part`, and which heads with it chains are said to keep."""
+    entry = log.parse(part["proof"])
+    if entry is None:
+        return Opened(["the proof is not a tlog-proof with a checkpoint"], [], [], None, [], None)
+    leaf = log.commitment(part["event"], bytes.fromhex(part["r"]))
+    inclusion = log.inclusion_problems(entry, leaf)
+    head, key = log.signature_problems(entry, keys)
+    found, anchored = anchors.examine(part.get("anchors", []), leaf, keys)
+    is_good = not inclusion and not head
+    return Opened(inclusion, head, anchored, entry if is_good else None, found, key)
+
+
+_LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def uuid_of(public: str) -> str:
+    """The UUID in a public id (`docs/formats/identifiers.md`)."""
+    number = 0
+    for letter in public.partition("_")[2]:
+        number = number << 5 | _LETTERS.index(letter)
+    text = "%032x" % number
+    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
