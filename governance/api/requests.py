@@ -27,7 +27,7 @@ from governance.models import SubjectRequest
 from governance.services import certificates, erasure, final_certificates, intake, requests
 
 _ROUTE = "requests"
-_READERS = access.allow("requests:write", roles=(*access.READERS, access.CUSTODIAN))
+READERS = access.allow("requests:write", roles=(*access.READERS, access.CUSTODIAN))
 _FORWARDERS = access.allow("requests:write", roles=(access.ANALYST, access.OFFICER))
 
 
@@ -87,7 +87,7 @@ class RequestView(View):
 
 
 class Requests(RequestView):
-    access = {"GET": _READERS, "POST": _FORWARDERS}
+    access = {"GET": READERS, "POST": _FORWARDERS}
     idempotent = ("POST",)
     versioned = ("POST",)
     query = ("after", "limit")
@@ -137,7 +137,7 @@ class Requests(RequestView):
 
 
 class SubjectRequestItem(RequestView):
-    access = {"GET": _READERS}
+    access = {"GET": READERS}
     versioned = ("GET",)
 
     @extend_schema(operation_id="get_request", responses={200: RequestSerializer})
@@ -199,7 +199,7 @@ class Withdrawal(RequestView):
 
 
 class Certificates(RequestView):
-    access = {"GET": _READERS}
+    access = {"GET": READERS}
 
     @extend_schema(operation_id="list_certificates", responses={200: CertificatesSerializer})
     def get(self, _request: Request, **_path: str) -> Response:

@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from governance.api import (
     categories,
     consents,
+    evidence,
     holds,
     keys,
     leases,
@@ -35,6 +36,7 @@ web_urlpatterns: list[URLPattern] = [
     path("expiries/<str:erasure_id>/certificates", rekeys.ExpiryCertificates.as_view()),
     path("subjects/<str:subject_id>/consents", consents.SubjectConsents.as_view()),
     path("consents", consents.Consents.as_view()),
+    path("consents/<str:consent_id>/receipt", evidence.ConsentReceipt.as_view()),
     path("consents:bulk", consents.ConsentsBulk.as_view()),
     path("categories", categories.Categories.as_view()),
     path("categories/<str:category_id>", categories.Category.as_view()),
@@ -54,6 +56,8 @@ web_urlpatterns: list[URLPattern] = [
     path("requests/<str:request_id>/releases", requests.Releases.as_view()),
     path("requests/<str:request_id>/withdrawal", requests.Withdrawal.as_view()),
     path("requests/<str:request_id>/certificates", requests.Certificates.as_view()),
+    path("requests/<str:request_id>/receipt", evidence.RequestReceipt.as_view()),
+    path("requests/<str:request_id>/bundle", evidence.RequestBundle.as_view()),
     path("mass-acts", mass_acts.MassActs.as_view()),
     path("mass-acts/<str:mass_act_id>", mass_acts.MassAct.as_view()),
     path("mass-acts/<str:mass_act_id>/approvals", mass_acts.MassActApprovals.as_view()),
@@ -67,6 +71,7 @@ web_urlpatterns: list[URLPattern] = [
     path("purposes/<str:purpose_id>/leases", leases.PurposeLeases.as_view()),
     path("leases/<str:lease_id>", leases.Lease.as_view()),
     path("leases/<str:lease_id>/close", leases.LeaseClose.as_view()),
+    path("leases/<str:lease_id>/manifest", evidence.LeaseManifest.as_view()),
 ]
 
 stream_urlpatterns: list[URLPattern] = [

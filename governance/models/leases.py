@@ -8,7 +8,8 @@ class Lease(models.Model):
     """One consumer's permission to read one purpose for some hours.
 
     `fields` maps category id (text) to the fields that may be read; `counts` says how many
-    subjects are in and why others are not; `cursor` is where a failed stream stood.
+    subjects are in and why others are not; `cursor` is where a failed stream stood. `events` are
+    the ids of the audit events of its opening and closing.
     """
 
     class State(models.TextChoices):
@@ -36,6 +37,7 @@ class Lease(models.Model):
     subjects_erased = models.PositiveIntegerField(default=0)
     problem = models.CharField(max_length=60, blank=True)
     cursor = models.TextField(blank=True)
+    events = ArrayField(models.UUIDField(), default=list)
 
     class Meta:
         indexes = [models.Index(fields=["purpose_id", "state"], name="lease_by_purpose")]

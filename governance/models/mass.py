@@ -53,3 +53,4 @@ class MassDecision(models.Model):
     actor_id = models.CharField(max_length=60)
     role = models.CharField(max_length=30)
     at = models.DateTimeField()
+    event_id = models.UUIDField(null=True)

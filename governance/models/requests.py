@@ -65,7 +65,10 @@ class SubjectRequest(models.Model):
 
 
 class Decision(models.Model):
-    """One act of decision on a request, by one person; rows are only added."""
+    """One act of decision on a request, by one person; rows are only added.
+
+    `event_id` is that of the audit event which records the act; of a mass act, its own.
+    """
 
     class Act(models.TextChoices):
         DRAFT = "draft"
@@ -86,6 +89,7 @@ class Decision(models.Model):
     role = models.CharField(max_length=30)
     ground = models.CharField(max_length=10, blank=True)
     at = models.DateTimeField()
+    event_id = models.UUIDField(null=True)
 
 
 class Certificate(models.Model):

@@ -16,6 +16,7 @@ from core.unit_of_work import requires_unit_of_work
 from governance.domain.consent import ConsentDraft
 from governance.domain.law import Channel, ConsentDecision
 from governance.models import ConsentRecord, PurposeVersion
+from governance.services import facts
 from vault.domain.states import SubjectState
 from vault.errors import SubjectErased, SubjectNotFound
 from vault.models import Removal, Subject
@@ -155,7 +156,11 @@ def _store(rows: Sequence[ConsentRecord], *, actor: Actor) -> None:
                 controller_id=row.controller_id,
                 now=row.recorded_at,
                 trail_id=row.trail_id,
-                details={"consent": str(row.id), "purpose": str(row.purpose_id)},
+                details={
+                    "consent": str(row.id),
+                    "purpose": str(row.purpose_id),
+                    "facts": facts.digest(facts.of_consent(row)),
+                },
             )
             for row in rows
         ]

@@ -21,6 +21,7 @@ from core.unit_of_work import no_open_transaction, unit_of_work
 from governance.models import Lease, Purpose, PurposeVersion
 from governance.services import (
     categories,
+    facts,
     lease_counts,
     lease_cursor,
     lease_pages,
@@ -113,7 +114,7 @@ def open_lease(
     version = purposes.active_version(controller_id=controller_id, purpose_id=purpose_id)
     fields = _chosen(controller_id, version, category_codes)
     with unit_of_work():
-        lease = Lease.objects.create(
+        lease = Lease(
             id=ids.new_time_ordered(),
             controller_id=controller_id,
             purpose_id=purpose_id,
@@ -126,7 +127,9 @@ def open_lease(
             expires_at=now + timedelta(hours=settings.LETHE_LEASE_HOURS),
             counts=lease_counts.count(controller_id=controller_id, version=version),
         )
-        _record("governance.lease.opened", lease, actor=actor, now=now)
+        told = facts.digest(facts.of_opening(lease, version=version.number))
+        lease.events = [_record("governance.lease.opened", lease, told, actor=actor, now=now)]
+        lease.save(force_insert=True)
         idempotency.settle(resource_id=ids.format(PublicId.LEASE, lease.id))
     return lease
 
@@ -192,8 +195,10 @@ def close(*, lease: Lease, actor: Actor, now: datetime) -> Lease:
         locked = Lease.objects.select_for_update().get(id=lease.id)
         if locked.state == Lease.State.OPEN:
             locked.state, locked.closed_at = Lease.State.CLOSED, now
-            locked.save(update_fields=["state", "closed_at"])
-            _record("governance.lease.closed", locked, actor=actor, now=now)
+            told = facts.digest(facts.of_closing(locked))
+            event = _record("governance.lease.closed", locked, told, actor=actor, now=now)
+            locked.events = [*locked.events, event]
+            locked.save(update_fields=["state", "closed_at", "events"])
             idempotency.settle(resource_id=ids.format(PublicId.LEASE, lease.id))
     return locked
 
@@ -293,8 +298,8 @@ def _note(lease: Lease, *, problem: str, cursor: str) -> None:
     Lease.objects.filter(id=lease.id).update(problem=problem, cursor=cursor)
 
 
-def _record(action: str, lease: Lease, *, actor: Actor, now: datetime) -> None:
-    audit.record(
+def _record(action: str, lease: Lease, told: str, *, actor: Actor, now: datetime) -> UUID:
+    return audit.record(
         action=action,
         actor=actor,
         controller_id=lease.controller_id,
@@ -304,5 +309,6 @@ def _record(action: str, lease: Lease, *, actor: Actor, now: datetime) -> None:
             "purpose": ids.format(PublicId.PURPOSE, lease.purpose_id),
             "categories": [ids.format(PublicId.CATEGORY, id_) for id_ in lease.categories],
             "subjects": lease.counts["subjects"],
+            "facts": told,
         },
     )

@@ -1,10 +1,12 @@
-"""What the log has of a document of evidence: the event that named it, opened, and its proof."""
+"""What the log has of a document of evidence: its events, opened, and their proofs."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from contracts.errors import LogBroken, NotLogged
 from contracts.services import anchor_proofs, proofs
 from core import audit, ids, metrics
+from core.commitment import Commitment
 from core.ids import PublicId
 from core.logging import get_logger
 from core.models import AuditEvent
@@ -18,24 +20,43 @@ def of_certificate(certificate: Certificate, *, sha256: str) -> dict[str, Any] |
 
     `sha256` is of the certificate's payload, in hex. None, and reported, when the log is broken.
     """
-    row = _event(certificate, sha256)
-    if row is None or row.r is None or row.leaf is None:
-        return None
+    row = _issue(certificate, sha256)
+    return None if row is None else of_event(row)
+
+
+def of_event(row: AuditEvent, opening: Commitment | None = None) -> dict[str, Any] | None:
+    """One event, opened, with its proof and anchors; None as in `of_certificate`.
+
+    `opening` of an event about a person, whose row has none.
+    """
+    if opening is None:
+        if row.r is None or row.leaf is None:
+            return None
+        opening = Commitment(r=bytes(row.r), leaf=bytes(row.leaf))
     try:
-        proof = proofs.inclusion(leaf=bytes(row.leaf)).text()
-        anchors = anchor_proofs.of_leaf(bytes(row.leaf))
+        proof = proofs.inclusion(leaf=opening.leaf).text()
+        anchors = anchor_proofs.of_leaf(opening.leaf)
     except NotLogged:
         return None
     except LogBroken as error:
         metrics.integrity_violated(code=error.code)
         logger.critical("log.no_proof", code=error.code)
         return None
-    part = {"event": audit.payload(row), "r": bytes(row.r).hex(), "proof": proof}
+    part = {"event": audit.payload(row), "r": opening.r.hex(), "proof": proof}
     return {**part, "anchors": anchors} if anchors else part
 
 
-def _event(certificate: Certificate, sha256: str) -> AuditEvent | None:
-    """That of the certificate's issue; a replay of the erasure cannot have made another."""
+def of_events(
+    opened: Mapping[AuditEvent, Commitment | None],
+) -> dict[str, Any] | None:
+    """The `log` member of a receipt; None until the log has published all of them."""
+    entries = [of_event(row, opening) for row, opening in opened.items()]
+    found = [entry for entry in entries if entry is not None]
+    return {"entries": found} if found and len(found) == len(entries) else None
+
+
+def _issue(certificate: Certificate, sha256: str) -> AuditEvent | None:
+    """The event of its issue; a replay of the erasure cannot have made another."""
     rows = AuditEvent.objects.filter(
         erasure_id=certificate.erasure_id,
         action="governance.certificate.issued",

@@ -202,9 +202,9 @@ def enqueue(mass_act: MassAct, *, now: datetime) -> None:
 
 
 @requires_unit_of_work
-def record(step: str, mass_act: MassAct, *, actor: Actor, now: datetime, **counts: int) -> None:
-    """Record a step of the act; it names nobody."""
-    audit.record(
+def record(step: str, mass_act: MassAct, *, actor: Actor, now: datetime, **counts: int) -> UUID:
+    """Record a step of the act, which names nobody, and return the event's id."""
+    return audit.record(
         action=f"governance.mass-act.{step}",
         actor=actor,
         controller_id=mass_act.controller_id,
@@ -270,6 +270,7 @@ _WORDS = {
 def _decide(mass_act: MassAct, act: Decision.Act, *, actor: Actor, now: datetime) -> None:
     if actor.person_id is None:
         raise PersonNeeded
+    people = mass_act.expected.get("people", 0)
     MassDecision.objects.create(
         mass_act=mass_act,
         act=act,
@@ -277,6 +278,6 @@ def _decide(mass_act: MassAct, act: Decision.Act, *, actor: Actor, now: datetime
         actor_id=actor.id,
         role=actor.role,
         at=now,
+        event_id=record(_WORDS[act], mass_act, actor=actor, now=now, people=people),
     )
-    record(_WORDS[act], mass_act, actor=actor, now=now, people=mass_act.expected.get("people", 0))
     idempotency.settle(resource_id=ids.format(PublicId.MASS_ACT, mass_act.id))

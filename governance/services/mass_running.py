@@ -42,6 +42,7 @@ _DECISION: Final = {
     "role": "text",
     "ground": "text",
     "at": "timestamptz",
+    "event_id": "uuid",
 }
 
 
@@ -222,7 +223,7 @@ def _open_requests(
         columns=_DECISION,
         rows=[
             (ids.new_time_ordered(), row.id, one.act, Decision.Outcome.ERASE.value, one.person_id,
-             one.actor_id, one.role, mass_act.ground, one.at)
+             one.actor_id, one.role, mass_act.ground, one.at, one.event_id)
             for row in rows
             for one in decided
         ],

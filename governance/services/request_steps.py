@@ -113,6 +113,7 @@ def decide(
     """Keep who decided what, move the request on, record it."""
     if actor.person_id is None:
         raise PersonNeeded
+    event_id = record(_WORDS[act], request, actor=actor, now=now)
     Decision.objects.create(
         id=ids.new_time_ordered(),
         request=request,
@@ -123,9 +124,9 @@ def decide(
         role=actor.role,
         ground=request.ground,
         at=now,
+        event_id=event_id,
     )
     move(request, state)
-    record(_WORDS[act], request, actor=actor, now=now)
 
 
 _WORDS = {
@@ -145,9 +146,9 @@ def move(request: SubjectRequest, state: RequestState) -> None:
     idempotency.settle(resource_id=ids.format(PublicId.REQUEST, request.id))
 
 
-def record(step: str, request: SubjectRequest, *, actor: Actor, now: datetime) -> None:
-    """Record that the request was `step`; by erasure id, never by trail."""
-    audit.record(
+def record(step: str, request: SubjectRequest, *, actor: Actor, now: datetime) -> UUID:
+    """Record that the request was `step`, by erasure id and never by trail; the event's id."""
+    return audit.record(
         action=f"governance.request.{step}",
         actor=actor,
         controller_id=request.controller_id,

@@ -93,6 +93,13 @@ def open_data_keys(*, wanted: Sequence[Want], now: datetime) -> dict[Slot, OpenK
     return opened
 
 
+@no_open_transaction
+def open_kept_keys(*, wanted: Sequence[Want]) -> dict[Slot, OpenKey]:
+    """As `open_data_keys`, of those that exist; no other is made."""
+    gate.require_open()
+    return _open_existing(wanted)
+
+
 def _open_existing(wanted: Sequence[Want]) -> dict[Slot, OpenKey]:
     slots = {want.slot for want in wanted}
     held = CustodyGrant.objects.filter(
