@@ -14,7 +14,7 @@ from typing import Any, List, Optional, Union
 
 from contracts.verifier import bundle, documents, words
 from contracts.verifier.bundle import Bundle
-from contracts.verifier.report import FAILS, HOLDS, UNREADABLE, Report
+from contracts.verifier.report import ANCHORED, FAILS, HOLDS, UNREADABLE, Report
 
 _LIMIT = 16 << 20
 _STATUS = {0: 1, 1: 11, 2: 12, 3: 13}
@@ -74,7 +74,7 @@ def _short(report: Union[Report, Bundle], asked: int) -> List[int]:
     """The levels that were asked for and do not hold, though nothing contradicts them."""
     if report.verdict == UNREADABLE:
         return []
-    wanted = [level for level in range(asked + 1) if level != 2 or asked == 2]  # noqa: PLR2004
+    wanted = [level for level in range(asked + 1) if level != ANCHORED or asked == ANCHORED]
     return [level for level in wanted if report.levels[level] not in (HOLDS, FAILS)]
 
 

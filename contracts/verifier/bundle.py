@@ -10,11 +10,13 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from contracts.verifier import documents, opened, schema_parts, shapes, story, strict_json, zipped
 from contracts.verifier.envelope import Keys, keys_problems
+from contracts.verifier.log import Entry
 from contracts.verifier.report import (
     FAILS,
     HOLDS,
     INVALID,
     LEVELS,
+    LOGGED,
     NOT_SHOWN,
     SIGNED,
     TOLD_ALIKE,
@@ -132,9 +134,21 @@ def examine(content: bytes, keys_content: Optional[bytes] = None) -> Bundle:
         bundle.documents.append((name, report))
         bundle.check("document " + name, [] if report.unreadable is None else ["is unreadable"])
     keys = _keys(own if keys_content is None else keys_content)
+    heads = [entry for _, report in bundle.documents for entry in report.heads]
     for name in by_role["events"] if keys is not None else []:
-        _examine_events(bundle, files[name], keys or {})
+        heads += _examine_events(bundle, files[name], keys or {})
+    bundle.check("log: one history", _history_problems(heads), LOGGED)
     return bundle
+
+
+def _history_problems(heads: List[Entry]) -> List[str]:
+    """Whether the log has signed two histories, which it shows to different people."""
+    roots: Dict[Tuple[str, int], Set[bytes]] = {}
+    for head in heads:
+        roots.setdefault((head.origin, head.size), set()).add(head.root)
+    if any(len(of_one) > 1 for of_one in roots.values()):
+        return ["the log signed two heads of one size that differ"]
+    return []
 
 
 def _manifest_problems(manifest: Any, files: Dict[str, bytes]) -> List[str]:
@@ -177,19 +191,19 @@ def _keys(content: bytes) -> Optional[Keys]:
     return {key["key_id"]: key for key in document["keys"]}
 
 
-def _examine_events(bundle: Bundle, content: bytes, keys: Keys) -> None:
-    """That the log has these events, and that they tell what the certificates tell."""
+def _examine_events(bundle: Bundle, content: bytes, keys: Keys) -> List[Entry]:
+    """That the log has these events, and that they tell what the certificates tell; the heads."""
     try:
         file = strict_json.read(content)
     except strict_json.NotStrictError as error:
         bundle.check("events", [str(error)], TOLD_ALIKE)
-        return
+        return []
     if not bundle.check("events", shapes.faults(file, _EVENTS, {}, "events"), TOLD_ALIKE):
-        return
+        return []
     events = [entry["event"] for entry in file["entries"]]
     problems = [] if all(one["trail"] is None for one in events) else ["an event is of a person"]
-    for part in file["entries"]:
-        one = opened.examine(part, keys)
+    found = [opened.examine(part, keys) for part in file["entries"]]
+    for one in found:
         problems += one.inclusion + one.head
     told = [
         report.predicate
@@ -204,3 +218,4 @@ def _examine_events(bundle: Bundle, content: bytes, keys: Keys) -> None:
     for predicate in told:
         bundle.check("events: story", story.problems(predicate, events), TOLD_ALIKE)
     bundle.is_told = True
+    return [one.entry for one in found if one.entry is not None]

@@ -48,7 +48,7 @@ def _time_problems(predicate: Any) -> list[str]:
         for name in schema.TIMES
         if not _is_date(predicate, name)
     ]
-    pairs = zip(schema.TIMES, schema.TIMES[1:])  # noqa: B905  Python 3.9 has neither
+    pairs = zip(schema.TIMES, schema.TIMES[1:])
     return problems + [
         later + " is before " + earlier
         for earlier, later in pairs

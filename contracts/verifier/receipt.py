@@ -56,7 +56,7 @@ def event_problems(statement: Any, entries: Any) -> List[str]:
         return ["the log part has not the entries of these facts"]
     controller = uuid_of(facts.get("opening", facts)["controller_id"])
     found = []
-    for number, (want, entry) in enumerate(zip(wanted, entries)):  # noqa: B905  Python 3.9
+    for number, (want, entry) in enumerate(zip(wanted, entries)):
         event = entry["event"]
         told = {name: event[name] for name in want if name != "details"}
         for name, value in want["details"].items():

@@ -52,6 +52,11 @@ class Report:
         }
 
     @property
+    def heads(self) -> List[Entry]:
+        """Every head of the log that the document was checked against."""
+        return self.entries + [anchor.entry for of_one in self.anchors for anchor in of_one]
+
+    @property
     def level(self) -> Optional[int]:
         """The highest up to which all hold (0 to 2); None unless the document is valid."""
         if self.verdict != VALID:

@@ -155,7 +155,7 @@ def _anchor(anchor: Anchor, report: Report) -> Dict[str, Any]:
 
 def _log_lines(report: Report) -> List[str]:
     lines = []
-    for entry, anchors in zip(report.entries, report.anchors):  # noqa: B905  Python 3.9
+    for entry, anchors in zip(report.entries, report.anchors):
         told = _log(entry)
         lines.append("      log %(origin)s: entry %(index)d of %(size)d, root %(root)s" % told)
         lines += ["      " + _anchor_line(anchor) for anchor in anchors]

@@ -85,6 +85,7 @@ class ApiSchema(AutoSchema):
         "record_id": PublicId.RECORD,
         "category_id": PublicId.CATEGORY,
         "purpose_id": PublicId.PURPOSE,
+        "consent_id": PublicId.CONSENT,
         "lease_id": PublicId.LEASE,
         "request_id": PublicId.REQUEST,
         "lock_id": PublicId.LOCK,

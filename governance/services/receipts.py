@@ -21,6 +21,7 @@ from core.ports import Signer
 from core.unit_of_work import no_open_transaction, unit_of_work
 from governance.models import ConsentRecord, Lease, SubjectRequest
 from governance.services import consent, facts, leases, log_parts, requests
+from vault.errors import SubjectErased
 from vault.services import openings
 
 
@@ -37,12 +38,16 @@ def of_consent(
 ) -> dict[str, Any]:
     """The receipt of a living person's decision, and on record that it was given out.
 
-    Raises ConsentNotFound, SubjectErased, RestoreReplayRequired, CustodianUnavailable, KeyLost,
-    CiphertextTampered, Unavailable (the signer).
+    Raises ConsentNotFound, also once the person is erased: the id of a decision leads to nobody
+    then. And RestoreReplayRequired, CustodianUnavailable, KeyLost, CiphertextTampered, Unavailable
+    (the signer).
     """
-    row = consent.get(controller_id=controller_id, consent_id=consent_id)
-    event = _event_of(row)
-    opened = {} if event is None else {event: openings.open_event(event.id)}
+    try:
+        row = consent.get(controller_id=controller_id, consent_id=consent_id)
+        event = _event_of(row)
+        opened = {} if event is None else {event: openings.open_event(event.id)}
+    except SubjectErased:
+        raise consent.ConsentNotFound from None
     log = log_parts.of_events(opened)
     with unit_of_work():
         audit.record(

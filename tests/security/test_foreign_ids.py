@@ -76,6 +76,7 @@ def owned(study: Study) -> Owned:
             "category": category,
             "purpose": study.purpose,
             "request": request,
+            "consent": study.consent(subject).json()["id"],
             "lease": study.lease()["id"],
             "erasure": expiry(clinic, subject),
             "rekey": rekey(clinic, subject),

@@ -249,7 +249,7 @@ def logged(
         head.origin, LOGGERD.public, LOGGERD.sign(head.text().encode()).value
     )
     note = checkpoint.note(head.text(), [line])
-    proof = checkpoint.proof_text(index=index, path=_path(hashes, index), checkpoint=note)
+    proof = checkpoint.proof_text(index=index, path=path_of(hashes, index), checkpoint=note)
     keys = keys_document(TestKeySigner(), LOGGERD)
     return {**made, "keys": keys, "log": {"event": named, "r": r.hex(), "proof": proof}}
 
@@ -269,15 +269,15 @@ def anchored(made: dict[str, Any]) -> dict[str, Any]:
     return {**whole, "log": {**whole["log"], "anchors": parts}}
 
 
-def _path(hashes: list[bytes], index: int) -> list[bytes]:
+def path_of(hashes: list[bytes], index: int) -> list[bytes]:
     """RFC 9162, section 2.1.3.1, by its own recursion."""
     if len(hashes) == 1:
         return []
     cut = 1 << (len(hashes) - 1).bit_length() - 1
     left, right = hashes[:cut], hashes[cut:]
     if index < cut:
-        return [*_path(left, index), tree.root_of(right)]
-    return [*_path(right, index - cut), tree.root_of(left)]
+        return [*path_of(left, index), tree.root_of(right)]
+    return [*path_of(right, index - cut), tree.root_of(left)]
 
 
 VECTOR_CONTENTS: dict[str, Callable[[], dict[str, Any]]] = {

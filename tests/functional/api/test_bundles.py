@@ -64,6 +64,10 @@ def with_events(content: bytes, change: Callable[[list[Any]], object]) -> Bundle
     return bundle.examine(packed({**files, "events.json": json.dumps(events).encode()}))
 
 
+def without(number: int) -> Callable[[list[Any]], object]:
+    return lambda entries: entries.pop(number)
+
+
 class TestBundle:
     def test_shows_all_that_needs_no_network(self, study: Study) -> None:
         report = bundle.examine(of_erasure(study))
@@ -150,7 +154,7 @@ class TestStory:
         count = len(json.loads(unpacked(content)["events.json"])["entries"])
 
         for number in range(count):
-            report = with_events(content, lambda entries, at=number: entries.pop(at))
+            report = with_events(content, without(number))
             assert report.levels == {**WHOLE, 3: "fails"}, number
 
     def test_with_any_member_of_an_event_changed_fails(self, study: Study) -> None:

@@ -74,7 +74,7 @@ class TestConsent:
         study.cast.run()
 
         again = source.get(path)
-        assert (again.status_code, again.json()["code"]) == (410, "erased")
+        assert (again.status_code, again.json()["code"]) == (404, "consent-not-found")
         assert checked(kept).level == 1
 
     def test_is_on_record_when_given_out(self, study: Study) -> None:
