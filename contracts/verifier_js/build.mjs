@@ -5,7 +5,10 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 
-const MODULES = ["texts", "strict", "bytes", "shape", "meaning", "log", "limits", "verify", "page"];
+const MODULES = [
+  "texts", "strict", "bytes", "identifiers", "shape", "receipt_shape", "meaning", "levels", "log", "anchors", "entries",
+  "certificate", "receipt", "document", "limits", "verify", "page",
+];
 
 const text = (name) => readFileSync(new URL(name, import.meta.url), "utf8");
 const hash = (content) => `sha256-${createHash("sha256").update(content).digest("base64")}`;
@@ -14,7 +17,7 @@ function asFunction(name) {
   const exported = [];
   const body = text(`${name}.mjs`)
     .replace(/^\/\/.*\n/gm, "")
-    .replace(/^import \{ ([^}]+) \} from "\.\/(\w+)\.mjs";$/gm, "const { $1 } = $2Module;")
+    .replace(/^import \{\s([^}]+)\s\} from "\.\/(\w+)\.mjs";$/gm, "const { $1 } = $2Module;")
     .replace(/^import \* as (\w+) from "\.\/(\w+)\.mjs";$/gm, "const $1 = $2Module;")
     .replace(/^export ((?:async )?function|const|class) (\w+)/gm, (_, kind, what) => {
       exported.push(what);

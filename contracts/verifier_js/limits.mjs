@@ -1,11 +1,14 @@
-// What a certificate does not prove, in the words that the verifier in Python has, too.
+// What a document does not prove, in the words that the verifier in Python has, too.
+
+import { HOLDS } from "./levels.mjs";
+
 const ALWAYS = [
   "That the statement is true: the signer says what it read in the key store.",
   "That nobody copied the data or the keys before they were destroyed.",
   "That no operator of the key store or of a backup kept a key.",
 ];
 const UNPUBLISHED =
-  "That the signing key is the controller's: it was taken from the certificate file itself." +
+  "That the signing key is the controller's: it was taken from the file itself." +
   " Compare it with the published one (/.well-known/lethe-keys), or give that with --keys.";
 const UNLOGGED =
   "When it was signed: this file holds no transparency log proof and no chain anchor.";
@@ -17,6 +20,9 @@ const SAID_TO_BE_ANCHORED =
   "When it entered the log: the file says which blocks of which chains keep heads with it," +
   " and nothing in it proves that. Look a block up on a node that you trust, or have it asked" +
   " (--rpc).";
+const KEPT_BY_CHAIN =
+  "That the chain keeps the block whose hash was given: you, or the source that you have it " +
+  "from, said so.";
 const THREE_PERSONS =
   "That the three persons named by pseudonym are three human beings.";
 const KEPT_DATA =
@@ -39,17 +45,60 @@ const UNREACHED =
 const STAND_IN =
   "Anything about key custody: a development stand-in held these keys, no key store.";
 
-/** The limits that hold for this very certificate, which is valid. */
-export function notProven({ predicate, entry, anchors, keysFrom }) {
+const RECORDED = "That the statement is true: the signer says what it recorded.";
+const WHOSE =
+  "Whose decision it was: nothing in it names a person; it belongs to whoever was given it.";
+const WITHDRAWN = "Whether the consent was withdrawn since.";
+const WITHDRAWN_LISTED =
+  "Whether the consent was withdrawn since: look at its place in the status list.";
+const HUMAN_BEINGS =
+  "That the persons named by pseudonym are different human beings.";
+const PASSED_ON = "That nobody kept or passed on what was read.";
+const NOT_CLOSED =
+  "What was read in the end: the lease was not closed when this was signed.";
+
+const KINDS = { certificate: ofCertificate, consent: ofConsent, decision: ofDecision, lease: ofLease };
+
+/** The limits that hold for this very document or bundle, which is valid. */
+export function notProven(report) {
+  if (report.kind === "bundle") {
+    return [...new Set(report.documents.flatMap((document) => notProven(document.report)))];
+  }
+  return [...(report.keysFrom === "file" ? [UNPUBLISHED] : []), ...KINDS[report.kind](report)];
+}
+
+function ofTime({ levels, entries, isAnchored }) {
+  if (entries === undefined) return UNLOGGED;
+  if (levels[2] === HOLDS) return KEPT_BY_CHAIN;
+  return isAnchored ? SAID_TO_BE_ANCHORED : UNANCHORED;
+}
+
+function ofConsent(report) {
+  const { predicate } = report;
+  const isGiven = predicate.get("facts").get("decision") === "given";
+  const since = predicate.has("status") ? WITHDRAWN_LISTED : WITHDRAWN;
+  return [RECORDED, WHOSE, ...(isGiven ? [since] : []), ofTime(report)];
+}
+
+function ofDecision(report) {
+  return [RECORDED, HUMAN_BEINGS, ofTime(report)];
+}
+
+function ofLease(report) {
+  const isOpen = report.predicate.get("facts").get("closing") === null;
+  return [RECORDED, PASSED_ON, ...(isOpen ? [NOT_CLOSED] : []), ofTime(report)];
+}
+
+function ofCertificate(report) {
+  const { predicate } = report;
   const isWhole = predicate.get("scope").get("kind") === "subject";
   const until = predicate.get("irrecoverable_from");
   const isPending = until.get("state") === "pending";
   const has = (name, state) => predicate.get(name).some((one) => one.get("state") === state);
   const byWord = (item) => item.get("evidence") === "signed-by-operator";
   return [
-    ...(keysFrom === "file" ? [UNPUBLISHED] : []),
     ...ALWAYS,
-    entry === undefined ? UNLOGGED : anchors.length > 0 ? SAID_TO_BE_ANCHORED : UNANCHORED,
+    ofTime(report),
     isWhole ? THREE_PERSONS : KEPT_DATA,
     ...(isPending ? [PENDING] : [ENDED, ...(until.get("inventory").some(byWord) ? [BY_WORD] : [])]),
     ...(has("shares", "absent") ? [ABSENT] : []),

@@ -1,4 +1,4 @@
-// Whether a statement of the right shape agrees with itself; what is wrong, in plain words.
+// Whether a certificate's statement of the right shape agrees with itself; what is wrong, in plain words.
 
 import { EFFECTS, WORST } from "./texts.mjs";
 import { TIMES } from "./shape.mjs";
@@ -15,7 +15,7 @@ export function problems(statement) {
 }
 
 /** Whether the day exists: February has no 30th. */
-function isDate(text) {
+export function isDate(text) {
   const [year, month, day] = text.slice(0, 10).split("-").map(Number);
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);

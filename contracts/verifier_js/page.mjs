@@ -1,5 +1,6 @@
 // The page: a file is chosen, read and checked in this browser, and sent nowhere.
 
+import { anchorsOf } from "./entries.mjs";
 import { notProven } from "./limits.mjs";
 import { examine } from "./verify.mjs";
 
@@ -26,7 +27,7 @@ export async function check() {
   list("limits", verdict === "valid" ? notProven(report) : []);
 }
 
-function stated({ predicate, entry, anchors }) {
+function stated({ predicate, entries = [] }) {
   const said = [
     `certificate ${predicate.get("certificate_id")}, ${predicate.get("kind")}`,
     predicate.get("effect"),
@@ -34,8 +35,8 @@ function stated({ predicate, entry, anchors }) {
     `inaccessible since ${predicate.get("destroyed_at")}`,
     `issued ${predicate.get("issued_at")}`,
   ];
-  if (entry !== undefined) said.push(`log ${entry.origin}: entry ${entry.index} of ${entry.size}`);
-  for (const head of anchors ?? []) {
+  for (const { proof } of entries) said.push(`log ${proof.origin}: entry ${proof.index} of ${proof.size}`);
+  for (const head of entries.flatMap(anchorsOf)) {
     const time = new Date(head.get("block_time") * 1000);
     const at = Number.isNaN(time.valueOf()) ? "" : `, ${time.toISOString()}`;
     said.push(`said to be in chain ${head.get("chain_id")}, block ${head.get("block_number")}${at}`);

@@ -1,20 +1,20 @@
-// The shapes of a certificate file, its keys, its log part and its statement
+// What shapes are made of, and those of a certificate file, its keys, its log part and its statement
 // (docs/formats/certificate.md). A shape is a function from a value to true or false; objects are
 // Maps, as strict.mjs reads them.
 
 import { EFFECTS, SHARES } from "./texts.mjs";
 
-const text = (pattern) => {
+export const text = (pattern) => {
   const whole = new RegExp(`^(?:${pattern})$`);
   return (value) => typeof value === "string" && whole.test(value);
 };
-const constant = (wanted) => (value) => value === wanted;
-const oneOf = (...values) => (value) => typeof value === "string" && values.includes(value);
-const either = (...shapes) => (value) => shapes.filter((shape) => shape(value)).length === 1;
-const whole = (least) => (value) => Number.isInteger(value) && value >= least;
-const list = (shape, least, most) => (value) =>
+export const constant = (wanted) => (value) => value === wanted;
+export const oneOf = (...values) => (value) => typeof value === "string" && values.includes(value);
+export const either = (...shapes) => (value) => shapes.filter((shape) => shape(value)).length === 1;
+export const whole = (least) => (value) => Number.isInteger(value) && value >= least;
+export const list = (shape, least, most) => (value) =>
   Array.isArray(value) && value.length >= least && value.length <= most && value.every(shape);
-const members = (required, optional = {}) => (value) => {
+export const members = (required, optional = {}) => (value) => {
   if (!(value instanceof Map)) return false;
   const known = { ...required, ...optional };
   return (
@@ -23,22 +23,24 @@ const members = (required, optional = {}) => (value) => {
   );
 };
 
-const nothing = constant(null);
-const id = (prefix) => text(`${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}`);
-const instant = text(
+export const nothing = constant(null);
+export const id = (prefix) => text(`${prefix}_[0-7][0-9a-hjkmnp-tv-z]{25}`);
+export const instant = text(
   "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z",
 );
-const instantOrNull = either(instant, nothing);
-const digest = text("[0-9a-f]{64}");
-const uuid = text("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
-const code = text("[a-z][a-z0-9]{0,31}(-[a-z0-9]{1,31}){0,7}");
+export const instantOrNull = either(instant, nothing);
+export const digest = text("[0-9a-f]{64}");
+export const uuid = text("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}");
+export const code = text("[a-z][a-z0-9]{0,31}(-[a-z0-9]{1,31}){0,7}");
 const group = text("[a-z0-9][a-z0-9-]{0,39}");
 const process = text("process:[a-z][a-z-]{0,30}");
-const actor = text("(psn|cli)_[0-7][0-9a-hjkmnp-tv-z]{25}|process:[a-z][a-z-]{0,30}");
+export const actor = text("(psn|cli)_[0-7][0-9a-hjkmnp-tv-z]{25}|process:[a-z][a-z-]{0,30}");
 const keyId = text("[a-z][a-z-]{0,30}:[1-9][0-9]{0,8}");
-const holder = text("[a-z][a-z-]{0,30}");
+export const holder = text("[a-z][a-z-]{0,30}");
 const base64 = text("[A-Za-z0-9+/]*={0,2}");
-const count = whole(0);
+export const count = whole(0);
+export const proof = (value) => typeof value === "string" && value !== "";
+export const software = members({ name: constant("lethe"), version: text("[0-9A-Za-z][0-9A-Za-z.+-]{0,63}") });
 const kind = oneOf("interim", "final");
 
 const share = either(
@@ -111,7 +113,7 @@ const predicate = members(
     signed_by: holder,
     irrecoverable_from: end,
     journal: members({ journal_id: uuid, sequence: whole(1), hash: digest }),
-    software: members({ name: constant("lethe"), version: text("[0-9A-Za-z][0-9A-Za-z.+-]{0,63}") }),
+    software,
   },
   { interim: members({ certificate_id: id("crt"), sha256: digest }) },
 );
@@ -139,7 +141,7 @@ export const isKeys = members({
   ),
 });
 
-const anchor = members({
+export const anchor = members({
   chain_id: whole(1),
   contract: text("0x[0-9a-f]{40}"),
   sequence: whole(1),
@@ -149,7 +151,7 @@ const anchor = members({
   block_time: count,
   log_index: count,
   finality: oneOf("tag", "depth", "instant"),
-  proof: (value) => typeof value === "string" && value !== "",
+  proof,
 });
 
 const log = members({
@@ -166,19 +168,15 @@ const log = members({
     trail: nothing,
   }),
   r: digest,
-  proof: (value) => typeof value === "string" && value !== "",
+  proof,
 }, { anchors: list(anchor, 1, 16) });
+
+export const envelope = members({
+  payloadType: constant("application/vnd.in-toto+json"),
+  payload: base64,
+  signatures: list(members({ keyid: keyId, sig: base64 }), 1, 8),
+});
 
 export const FILE_TYPE = "urn:lethe:certificate-file:v1";
 
-export const isFile = members(
-  {
-    format: constant(FILE_TYPE),
-    envelope: members({
-      payloadType: constant("application/vnd.in-toto+json"),
-      payload: base64,
-      signatures: list(members({ keyid: keyId, sig: base64 }), 1, 8),
-    }),
-  },
-  { keys: isKeys, log },
-);
+export const isFile = members({ format: constant(FILE_TYPE), envelope }, { keys: isKeys, log });
