@@ -3,7 +3,9 @@
 
 import { fromBase64, fromHex, isSigned, joined, same, utf8 } from "./bytes.mjs";
 import * as certificate from "./certificate.mjs";
-import { anchorProblem, anchorsOf, areAnchored, areConfirmed, headProblem, inclusionProblem, opened } from "./entries.mjs";
+import {
+  anchorProblem, anchorsOf, areAnchored, areConfirmed, headProblem, inclusionProblem, opened,
+} from "./entries.mjs";
 import { check, HOLDS, must, reported, settle, Stop } from "./levels.mjs";
 import * as receipt from "./receipt.mjs";
 import { isKeys } from "./shape.mjs";
@@ -26,7 +28,8 @@ export function examineDocument(content, { keys, keysFrom, blocks, isBundled = f
     report.keysFrom = keysFrom;
     const document = keys === undefined ? (file.get("keys") ?? null) : keys;
     if (document === null) report.keysFrom = null;
-    const known = knownKeys(report, document);
+    must(report, 0, "keys", keysProblem(document));
+    const known = keysById(document);
     const isGood = family.hasShape(file) && !(isBundled && file.has("keys"));
     must(report, 0, "shape of the file", isGood ? null : "the file has not the shape prescribed");
     const payload = fromBase64(file.get("envelope").get("payload"));
@@ -48,14 +51,15 @@ function readable(content) {
   }
 }
 
-/** The keys to check with, by id. */
-export function knownKeys(report, document) {
-  const has = document !== null && isKeys(document);
-  const ids = has ? document.get("keys").map((key) => key.get("key_id")) : [];
-  const isOnce = new Set(ids).size === ids.length;
-  must(report, 0, "keys", has && isOnce ? null : "there is no keys document of the shape prescribed");
-  return new Map(document.get("keys").map((key) => [key.get("key_id"), key]));
+/** What is wrong with a keys document; null when nothing is. */
+export function keysProblem(document) {
+  const ids = isKeys(document) ? document.get("keys").map((key) => key.get("key_id")) : null;
+  const isGood = ids !== null && new Set(ids).size === ids.length;
+  return isGood ? null : "there is no keys document of the shape prescribed";
 }
+
+/** The keys to check with, by id. */
+export const keysById = (document) => new Map(document.get("keys").map((key) => [key.get("key_id"), key]));
 
 function stated(report, payload, family) {
   let statement = null;

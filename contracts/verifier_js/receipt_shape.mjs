@@ -32,6 +32,8 @@ const consent = members({
   recorded_by: actor,
 });
 
+const status = members({ list_id: digest, index: count });
+
 const act = members({
   action: oneOf(
     "governance.request.drafted", "governance.request.approved", "governance.request.released",
@@ -79,7 +81,7 @@ const statement = (predicateType, name, facts, optional = {}) =>
 /** By type of the statement: the kind of the receipt, and the statement's shape. */
 const STATEMENTS = new Map(
   [
-    ["consent", "urn:lethe:consent-receipt:v1", "consent", consent, { status: members({ list_id: digest, index: count }) }],
+    ["consent", "urn:lethe:consent-receipt:v1", "consent", consent, { status }],
     ["decision", "urn:lethe:decision-record:v1", "request", decision],
     ["lease", "urn:lethe:lease-manifest:v1", "lease", lease],
   ].map(([kind, type, ...rest]) => [type, { kind, shape: statement(type, ...rest) }]),

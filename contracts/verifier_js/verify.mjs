@@ -1,6 +1,7 @@
 // Checks a certificate, a receipt or a bundle offline: what `examine` finds out. Written from
 // docs/formats/ beside the Python verifier, with which it must agree on every file.
 
+import { examineBundle } from "./bundle.mjs";
 import { examineDocument } from "./document.mjs";
 import { reported, Stop } from "./levels.mjs";
 import { NotStrict, read } from "./strict.mjs";
@@ -24,7 +25,8 @@ export async function examine(content, keysContent = null, { blocks = [] } = {})
   }
   const keysFrom = keysContent === null ? "file" : "given";
   const known = new Set([...blocks].map((hash) => blockHash(hash)));
-  return examineDocument(content, { keys, keysFrom, blocks: known });
+  const isZip = content[0] === 0x50 && content[1] === 0x4b;
+  return (isZip ? examineBundle : examineDocument)(content, { keys, keysFrom, blocks: known });
 }
 
 /** The hash of a block as documents spell it; null for any other text. */

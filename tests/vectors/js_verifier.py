@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +50,27 @@ def levels(report: dict[str, Any]) -> str:
 
 def failed(report: dict[str, Any]) -> list[str]:
     return [check["check"] for check in report["checks"] if not check["passed"]]
+
+
+#: Changes what it is given.
+Change = Callable[[Any], object]
+
+
+def put(*path: Any) -> Change:
+    """Set the last item at the place that the others name."""
+
+    def change(content: Any) -> None:
+        for key in path[:-2]:
+            content = content[key]
+        content[path[-2]] = path[-1]
+
+    return change
+
+
+def drop(*path: Any) -> Change:
+    def change(content: Any) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        del content[path[-1]]
+
+    return change

@@ -1,9 +1,9 @@
 """Synthetic receipts and bundles, made from docs/formats alone, for the verifier in JavaScript."""
 
-import base64
+import copy
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from core import canonical, dsse
@@ -227,6 +227,16 @@ def as_bytes(made: Mapping[str, Any]) -> bytes:
     return json.dumps(made).encode()
 
 
-def payload_of(made: Mapping[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(base64.b64decode(made["envelope"]["payload"]))
-    return found
+def altered(file: Any, change: Callable[[Any], object]) -> bytes:
+    content = copy.deepcopy(file)
+    change(content)
+    return as_bytes(content)
+
+
+def relogged(kind: str, at: int, change: Callable[[Any], object], **options: Any) -> bytes:
+    """A receipt one of whose events was another when the log committed to it."""
+    file = whole(kind, **options)
+    event = copy.deepcopy(file["log"]["entries"][at]["event"])
+    change(event)
+    file["log"]["entries"][at] = entry(event)
+    return as_bytes(file)
