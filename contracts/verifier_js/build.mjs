@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 
 const MODULES = [
   "texts", "strict", "bytes", "identifiers", "shape", "receipt_shape", "meaning", "levels", "log", "anchors", "entries",
-  "certificate", "receipt", "document", "zip", "story", "bundle", "limits", "verify", "page",
+  "certificate", "receipt", "document", "zip", "story", "bundle", "limits", "verify", "plain", "page",
 ];
 
 const text = (name) => readFileSync(new URL(name, import.meta.url), "utf8");
