@@ -11,6 +11,7 @@ export const TITLES = {
 };
 const ROWS = { certificate, consent, decision, lease };
 const DECISIONS = { given: "consent given", refused: "consent refused", withdrawn: "consent withdrawn" };
+const ROLES = ["requesters", "drafter", "approver", "releaser", "eraser", "attester"];
 const MOST = 20;
 
 /** The documents in the report: what each is called and what it states. */
@@ -74,7 +75,10 @@ function certificate(predicate) {
     ["Key shares", shares.join(", ")],
     ["Deleted", counts(predicate.get("deleted"))],
     ...predicate.get("kept").map((one) => ["Kept", kept(one)]),
-    ...[...predicate.get("roles")].map(([name, who]) => [`By, as ${name}`, [who].flat().join(", ")]),
+    ...ROLES.filter((name) => predicate.get("roles").has(name)).map((name) => [
+      `By, as ${name}`,
+      few([predicate.get("roles").get(name)].flat()),
+    ]),
   ];
 }
 

@@ -29,6 +29,15 @@ def run(*arguments: str | Path, text: str = "") -> subprocess.CompletedProcess[s
     )
 
 
+def evaluate(source: str) -> Any:
+    """What the text of a module, which imports from the verifier's `FOLDER`, prints as JSON."""
+    assert NODE is not None, "LETHE_TEST_REQUIRE=1 and no Node.js"
+    text = source.replace("FOLDER", CLI.parent.as_uri())
+    command = [NODE, "--no-warnings", "--input-type=module", "-e", text]
+    done = subprocess.run(command, capture_output=True, check=True, timeout=60)
+    return json.loads(done.stdout)
+
+
 def told(files: Sequence[bytes], folder: Path, *arguments: str | Path) -> list[dict[str, Any]]:
     """What it says of each file, in one run."""
     names = []

@@ -6,7 +6,17 @@ import pytest
 
 from tests.vectors import make_certificate as maker
 from tests.vectors import make_js_receipts as made
-from tests.vectors.js_verifier import NEEDS_NODE, Change, drop, failed, levels, put, run, told
+from tests.vectors.js_verifier import (
+    NEEDS_NODE,
+    Change,
+    drop,
+    evaluate,
+    failed,
+    levels,
+    put,
+    run,
+    told,
+)
 
 pytestmark = NEEDS_NODE
 MASS_ACT = made.public("mas", "a")
@@ -101,6 +111,35 @@ class TestLevel2:
 
         assert (found["verdict"], levels(found)) == ("invalid", "hhfn")
         assert failed(found) == ["log: anchored heads"]
+
+    def test_holds_by_a_known_block_whose_proof_held(self) -> None:
+        found = evaluate("""
+            import { isConfirmed } from "FOLDER/anchors.mjs";
+            const head = (...parts) => new Map([["block_hash", "aa"], ...parts]);
+            const proven = head(["receipt", {}]);
+            console.log(JSON.stringify([
+              isConfirmed([head(), proven], new Set(["aa"])),
+              isConfirmed([proven], new Set(["bb"])),
+              isConfirmed([head()], new Set(["aa"])),
+              isConfirmed([], new Set(["aa"])),
+            ]));
+        """)
+
+        assert found == [True, False, False, False]
+
+    def test_that_holds_rests_on_who_named_the_block(self) -> None:
+        found = evaluate("""
+            import { notProven } from "FOLDER/limits.mjs";
+            const predicate = new Map([["facts", new Map([["closing", 1]])]]);
+            const levels = { 2: "holds" };
+            const report = { kind: "lease", keysFrom: "given", levels, entries: [], predicate };
+            console.log(JSON.stringify(notProven({ ...report, isAnchored: true })));
+        """)
+
+        assert found[-1] == (
+            "That the chain keeps the block whose hash was given: you, or the source that you "
+            "have it from, said so."
+        )
 
 
 class TestCommand:
