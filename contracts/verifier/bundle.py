@@ -6,6 +6,7 @@ Format: `docs/formats/bundle.md`. Nothing here trusts its input.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from contracts.verifier import documents, opened, schema_parts, shapes, story, strict_json, zipped
@@ -29,6 +30,8 @@ from contracts.verifier.shapes import listed, members, text
 
 FILE_TYPE = "urn:lethe:bundle:v1"
 MANIFEST = "bundle.json"
+#: What documents are called.
+_DOCUMENT = re.compile("(certificate|receipt)-[a-z0-9.-]+[.]json")
 _ROLES = ("keys", "document", "events", "program", "text")
 _SHAPE = members(
     {
@@ -70,6 +73,8 @@ class Bundle:
         """Of each level whether it holds, fails, or is not shown, over all documents."""
         failed = {check.level for check in self.checks if not check.passed}
         found = {level: self._level(level, failed) for level in LEVELS}
+        if self.unreadable is not None or not self.documents:
+            found[SIGNED] = FAILS
         if found[SIGNED] == FAILS:
             return {**dict.fromkeys(LEVELS, NOT_SHOWN), SIGNED: FAILS}
         return found
@@ -117,28 +122,61 @@ def examine(content: bytes, keys_content: Optional[bytes] = None) -> Bundle:
     bundle = Bundle()
     try:
         files = zipped.read(content)
-        manifest = strict_json.read(files.get(MANIFEST, b""))
+        given = None if keys_content is None else strict_json.read(keys_content)
+        manifest = _manifest(files)
     except (zipped.NotSuchZipError, strict_json.NotStrictError) as error:
-        bundle.unreadable = "the bundle cannot be read: " + str(error)
+        bundle.unreadable = "the bundle or the keys cannot be read: " + str(error)
         return bundle
     if not bundle.check("manifest", _manifest_problems(manifest, files)):
         return bundle
     by_role: Dict[str, List[str]] = {role: [] for role in _ROLES}
     for file in manifest["files"]:
         by_role[file["role"]].append(file["name"])
-    own = files[by_role["keys"][0]]
+    own, events = _read(files["keys.json"]), _read(files.get("events.json", b"null"))
+    problems = keys_problems(own) + ([] if given is None else keys_problems(given))
+    if by_role["events"]:
+        problems += shapes.faults(events, _EVENTS, {}, "events")
+    if not bundle.check("keys and events", problems):
+        return bundle
     for name in by_role["document"]:
-        report = documents.examine(files[name], own if keys_content is None else keys_content)
-        if keys_content is None and report.keys_from == "given":
-            report.keys_from = "file"
-        bundle.documents.append((name, report))
-        bundle.check("document " + name, [] if report.unreadable is None else ["is unreadable"])
-    keys = _keys(own if keys_content is None else keys_content)
+        _examine_document(bundle, name, files, keys_content)
     heads = [entry for _, report in bundle.documents for entry in report.heads]
-    for name in by_role["events"] if keys is not None else []:
-        heads += _examine_events(bundle, files[name], keys or {})
+    if by_role["events"] and bundle.levels[SIGNED] == HOLDS:
+        document = own if given is None else given
+        keys = {key["key_id"]: key for key in document["keys"]}
+        heads += _examine_events(bundle, events["entries"], keys)
     bundle.check("log: one history", _history_problems(heads), LOGGED)
     return bundle
+
+
+def _manifest(files: Dict[str, bytes]) -> Any:
+    manifest = strict_json.read(files.get(MANIFEST, b""))
+    if not isinstance(manifest, dict) or manifest.get("format") != FILE_TYPE:
+        raise strict_json.NotStrictError("it is no bundle of this format")
+    return manifest
+
+
+def _read(content: bytes) -> Any:
+    """The JSON in it; None for what is none."""
+    try:
+        return strict_json.read(content)
+    except strict_json.NotStrictError:
+        return None
+
+
+def _examine_document(
+    bundle: Bundle, name: str, files: Dict[str, bytes], keys_content: Optional[bytes]
+) -> None:
+    keys = files["keys.json"] if keys_content is None else keys_content
+    report = documents.examine(files[name], keys)
+    if keys_content is None and report.keys_from == "given":
+        report.keys_from = "file"
+    bundle.documents.append((name, report))
+    problems = [] if report.unreadable is None else [report.unreadable]
+    file = _read(files[name])
+    if isinstance(file, dict) and "keys" in file:
+        problems.append("it brings keys of its own")
+    bundle.check("document " + name, problems)
 
 
 def _history_problems(heads: List[Entry]) -> List[str]:
@@ -156,66 +194,43 @@ def _manifest_problems(manifest: Any, files: Dict[str, bytes]) -> List[str]:
     found = shapes.faults(manifest, _SHAPE, {}, "manifest")
     if found:
         return found
-    listed_ = [(file["name"], file["sha256"]) for file in manifest["files"]]
+    told = [(file["name"], file["sha256"]) for file in manifest["files"]]
     held = [
         (name, hashlib.sha256(content).hexdigest())
         for name, content in files.items()
         if name != MANIFEST
     ]
-    roles = [file["role"] for file in manifest["files"]]
-    if listed_ != held:
+    if told != held:
         found.append("the manifest does not list what is in the zip")
+    roles = [file["role"] for file in manifest["files"]]
     if roles.count("keys") != 1 or not roles.count("document") or roles.count("events") > 1:
         found.append("the bundle has not the files that one has")
-    for file in manifest["files"]:
-        if file["role"] == "document" and _has_keys(files.get(file["name"], b"")):
-            found.append("a document brings keys of its own")
+    if not all(_is_called_so(file["name"], file["role"]) for file in manifest["files"]):
+        found.append("a file has not the name of its role")
     return found
 
 
-def _has_keys(content: bytes) -> bool:
-    try:
-        file = strict_json.read(content)
-    except strict_json.NotStrictError:
-        return False
-    return isinstance(file, dict) and "keys" in file
+def _is_called_so(name: str, role: str) -> bool:
+    for only in ("keys", "events"):
+        if only + ".json" == name or only == role:
+            return only + ".json" == name and only == role
+    return (_DOCUMENT.fullmatch(name) is not None) == (role == "document")
 
 
-def _keys(content: bytes) -> Optional[Keys]:
-    try:
-        document = strict_json.read(content)
-    except strict_json.NotStrictError:
-        return None
-    if keys_problems(document):
-        return None
-    return {key["key_id"]: key for key in document["keys"]}
-
-
-def _examine_events(bundle: Bundle, content: bytes, keys: Keys) -> List[Entry]:
-    """That the log has these events, and that they tell what the certificates tell; the heads."""
-    try:
-        file = strict_json.read(content)
-    except strict_json.NotStrictError as error:
-        bundle.check("events", [str(error)], TOLD_ALIKE)
-        return []
-    if not bundle.check("events", shapes.faults(file, _EVENTS, {}, "events"), TOLD_ALIKE):
-        return []
-    events = [entry["event"] for entry in file["entries"]]
-    problems = [] if all(one["trail"] is None for one in events) else ["an event is of a person"]
-    found = [opened.examine(part, keys) for part in file["entries"]]
-    for one in found:
-        problems += one.inclusion + one.head
-    told = [
-        report.predicate
-        for _, report in bundle.documents
-        if report.kind == "certificate"
-        and report.predicate is not None
-        and report.predicate["scope"]["kind"] == "subject"
-    ]
+def _examine_events(bundle: Bundle, entries: List[Any], keys: Keys) -> List[Entry]:
+    """That the log has these events, and that they tell what certificates tell; the heads."""
+    found = [opened.examine(part, keys) for part in entries]
+    problems = [text for one in found for text in one.unread + one.inclusion + one.head]
     bundle.check("events: in the log", problems, TOLD_ALIKE)
-    if not told:
-        bundle.check("events: story", ["no certificate of a person's erasure is there"], TOLD_ALIKE)
-    for predicate in told:
-        bundle.check("events: story", story.problems(predicate, events), TOLD_ALIKE)
+    told = [
+        (name, report.predicate)
+        for name, report in bundle.documents
+        if report.kind == "certificate" and report.predicate["scope"]["kind"] == "subject"
+    ]
+    events = [part["event"] for part in entries]
+    missing = [] if told else ["no certificate of a person's erasure is there"]
+    bundle.check("events: certificates", missing, TOLD_ALIKE)
+    for name, predicate in told:
+        bundle.check("events: " + name, story.problems(predicate, events), TOLD_ALIKE)
     bundle.is_told = True
     return [one.entry for one in found if one.entry is not None]

@@ -11,6 +11,7 @@ from contracts.verifier.envelope import Keys
 class Opened(NamedTuple):
     """One of them: problems by the check they belong to; what was found if there are none."""
 
+    unread: List[str]
     inclusion: List[str]
     head: List[str]
     anchored: List[str]
@@ -23,13 +24,14 @@ def examine(part: Any, keys: Keys) -> Opened:
     """Whether the log has the event of `part`, and which heads with it chains are said to keep."""
     entry = log.parse(part["proof"])
     if entry is None:
-        return Opened(["the proof is not a tlog-proof with a checkpoint"], [], [], None, [], None)
+        wrong = ["the proof is not a tlog-proof with a checkpoint"]
+        return Opened(wrong, [], [], [], None, [], None)
     leaf = log.commitment(part["event"], bytes.fromhex(part["r"]))
     inclusion = log.inclusion_problems(entry, leaf)
     head, key = log.signature_problems(entry, keys)
     found, anchored = anchors.examine(part.get("anchors", []), leaf, keys)
     is_good = not inclusion and not head
-    return Opened(inclusion, head, anchored, entry if is_good else None, found, key)
+    return Opened([], inclusion, head, anchored, entry if is_good else None, found, key)
 
 
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"

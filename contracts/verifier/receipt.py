@@ -8,7 +8,7 @@ from typing import Any, List
 from contracts.verifier import strict_json
 from contracts.verifier.envelope import instant
 from contracts.verifier.opened import uuid_of
-from contracts.verifier.schema_receipt import CONSENT_TYPE, DECISION_TYPE
+from contracts.verifier.schema_receipt import CONSENT_TYPE, DECISION_TYPE, LEASE_TYPE
 
 _TIMES = ("decided_at", "recorded_at", "received_at", "opened_at", "expires_at", "closed_at", "at")
 
@@ -29,11 +29,23 @@ def problems(statement: Any) -> List[str]:
     kind = statement["predicateType"]
     if kind == CONSENT_TYPE and "status" in predicate and facts["decision"] != "given":
         found.append("only a consent that was given has a status")
-    if kind == DECISION_TYPE:
-        times = [act["at"] for act in facts["acts"]]
-        if times != sorted(times):
-            found.append("the acts are not in the order of time")
+    if kind == DECISION_TYPE and not _are_sorted(facts["acts"], "at"):
+        found.append("the acts are not in the order of time")
+    if kind == LEASE_TYPE and not _are_sorted(facts["opening"]["fields"], "category"):
+        found.append("the fields are not in the order of their categories")
+    if kind == LEASE_TYPE and not _is_one_lease(facts):
+        found.append("another lease was closed than was opened")
     return found
+
+
+def _is_one_lease(facts: Any) -> bool:
+    opening, closing = facts["opening"], facts["closing"]
+    return closing is None or bool(closing["lease_id"] == opening["lease_id"])
+
+
+def _are_sorted(items: List[Any], name: str) -> bool:
+    values = [item[name] for item in items]
+    return values == sorted(values)
 
 
 def _are_dates(facts: Any) -> bool:

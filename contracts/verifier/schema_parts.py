@@ -73,26 +73,27 @@ ANCHOR = members(
     }
 )
 _DETAIL = text("[ -~]{0,500}")
-#: An event that the log commits to.
-EVENT = members(
-    {
-        "action": ACTION,
-        "actor": ACTOR,
-        "at": INSTANT,
-        "controller": UUID_OR_NULL,
-        "details": table(
-            "[a-z][a-z0-9_]{0,63}",
-            {"oneOf": [_DETAIL, WHOLE, BOOLEAN, listed(_DETAIL, 0, 1000)]},
-            50,
-        ),
-        "erasure": UUID_OR_NULL,
-        "id": UUID,
-        "request": UUID_OR_NULL,
-        "role": ROLE,
-        "trail": UUID_OR_NULL,
-    }
+#: The members of an event that the log commits to, but for whose trail it is on.
+_EVENT = {
+    "action": ACTION,
+    "actor": ACTOR,
+    "at": INSTANT,
+    "controller": UUID_OR_NULL,
+    "details": table(
+        "[a-z][a-z0-9_]{0,63}",
+        {"oneOf": [_DETAIL, WHOLE, BOOLEAN, listed(_DETAIL, 0, 1000)]},
+        50,
+    ),
+    "erasure": UUID_OR_NULL,
+    "id": UUID,
+    "request": UUID_OR_NULL,
+    "role": ROLE,
+}
+_PROVEN = {"r": HEX32, "proof": text("[\\s\\S]+")}
+#: An event of process evidence, opened, with the proof that the log has it.
+EVENT_ENTRY = members({"event": members({**_EVENT, "trail": {"type": "null"}}), **_PROVEN})
+#: Any event, opened, with its proof and what chains keep of that.
+LOG_ENTRY = members(
+    {"event": members({**_EVENT, "trail": UUID_OR_NULL}), **_PROVEN},
+    {"anchors": listed(ANCHOR, 1, 16)},
 )
-_OPENED = {"event": EVENT, "r": HEX32, "proof": text("[\\s\\S]+")}
-#: An event with the proof that the log has it; without and with what chains keep of that.
-EVENT_ENTRY = members(_OPENED)
-LOG_ENTRY = members(_OPENED, {"anchors": listed(ANCHOR, 1, 16)})

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 from contracts.verifier import shapes
 from contracts.verifier.schema_parts import (
-    ACTION,
     ACTOR,
     BOOLEAN,
     CODE,
     COUNT,
     ENVELOPE,
-    GROUND,
     HEX32,
     HOLDER,
     INSTANT,
@@ -50,6 +48,17 @@ _CONSENT = members(
         "recorded_by": ACTOR,
     }
 )
+_ACT = {
+    "enum": [
+        "governance.request.drafted",
+        "governance.request.approved",
+        "governance.request.released",
+        "governance.request.withdrawn",
+        "governance.mass-act.drafted",
+        "governance.mass-act.approved",
+        "governance.mass-act.released",
+    ]
+}
 _DECISION = members(
     {
         "request_id": public_id("req"),
@@ -57,12 +66,12 @@ _DECISION = members(
         "controller_id": public_id("ctl"),
         "mass_act": or_null(public_id("mas")),
         "kind": CODE,
-        "ground": GROUND,
+        "ground": CODE,
         "received_at": INSTANT,
         "due_on": text("[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"),
         "state": CODE,
         "acts": listed(
-            members({"action": ACTION, "actor": ACTOR, "role": ROLE, "at": INSTANT}), 1, 100
+            members({"action": _ACT, "actor": ACTOR, "role": ROLE, "at": INSTANT}), 1, 100
         ),
     }
 )

@@ -44,37 +44,41 @@ def _decision_problems(
     released = _only(own, "governance.request.released")
     if released is None:
         return ["the events do not have one release"]
+    decided_at, roles = certificate["decided_at"], certificate["roles"]
     approved = _last(_decided(released, events, "approved"))
-    if approved is None:
-        return ["the events have no approval"]
-    before = [e for e in _decided(released, events, "drafted") if e["at"] <= approved["at"]]
-    drafted = _last(before)
-    if drafted is None:
-        return ["the events have no draft"]
-    roles = certificate["roles"]
-    actors = (drafted["actor"], approved["actor"], released["actor"])
+    drafts = _decided(released, events, "drafted")
+    drafted = _last([event for event in drafts if event["at"] <= decided_at])
+    if not approved or not drafted:
+        return ["the events have no draft or no approval"]
     found = []
-    if actors != (roles["drafter"], roles["approver"], roles["releaser"]):
-        found.append("others drafted, approved or released than the certificate says")
-    if approved["at"] != certificate["decided_at"]:
+    for those, role in ((drafted, "drafter"), (approved, "approver"), ([released], "releaser")):
+        if any(event["actor"] != roles[role] for event in those):
+            found.append("another was the %s than the certificate says" % role)
+        if any(event["controller"] != controller for event in those):
+            found.append("an event is another controller's")
+    if any(event["at"] != decided_at for event in approved):
         found.append("it was decided at another time")
-    if not approved["at"] <= released["at"] <= certificate["verified_at"]:
+    if not decided_at <= released["at"] <= certificate["verified_at"]:
         found.append("the decisions and the destruction are not in this order")
-    if any(one["controller"] != controller for one in (drafted, approved, released)):
-        found.append("an event is another controller's")
     return found
 
 
 def _decided(released: Any, events: List[Any], step: str) -> List[Any]:
     """The events of this step of the very decision that was released."""
-    kind = "mass_act" if "mass_act" in released["details"] else "request"
+    told = released["details"]
+    kind = "mass_act" if "mass_act" in told else "request"
     what = {"mass_act": "governance.mass-act.", "request": "governance.request."}[kind]
-    named = released["details"].get(kind)
     return [
         event
         for event in events
-        if event["action"] == what + step and named and event["details"].get(kind) == named
+        if event["action"] == what + step
+        and "request" in told
+        and _same(event["details"].get(kind), told[kind])
     ]
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)
 
 
 def _only(events: List[Any], action: str) -> Optional[Any]:
@@ -82,5 +86,7 @@ def _only(events: List[Any], action: str) -> Optional[Any]:
     return found[0] if len(found) == 1 else None
 
 
-def _last(events: List[Any]) -> Optional[Any]:
-    return max(events, key=lambda event: str(event["at"]), default=None)
+def _last(events: List[Any]) -> List[Any]:
+    """The last by time; all of them, where several were at once."""
+    latest = max((event["at"] for event in events), default=None)
+    return [event for event in events if event["at"] == latest]

@@ -3,7 +3,7 @@
 
 import { sha256, toHex } from "./bytes.mjs";
 import { examineDocument, keysById, keysProblem } from "./document.mjs";
-import { headProblem, inclusionProblem, opened } from "./entries.mjs";
+import { headProblem, headsOf, inclusionProblem, opened } from "./entries.mjs";
 import { check, FAILS, must, NOT_SHOWN, reported, settle, Stop } from "./levels.mjs";
 import { areEvents } from "./receipt_shape.mjs";
 import { constant, digest, list, members, oneOf, text } from "./shape.mjs";
@@ -50,7 +50,11 @@ export function examineBundle(content, { keys, keysFrom, blocks }) {
       report.documents.push({ name, report: await examineDocument(files.get(name), options) });
     }
     combine(report);
-    if (events !== undefined && report.levels[0] !== FAILS) await tell(report, events, keysById(known));
+    const heads = report.documents.flatMap(({ report: found }) => headsOf(found.entries ?? []));
+    if (events !== undefined && report.levels[0] !== FAILS) {
+      heads.push(...(await tell(report, events, keysById(known))));
+    }
+    check(report, 1, "log: one history", historyProblem(heads));
   });
 }
 
@@ -126,7 +130,7 @@ function combine(report) {
 async function tell(report, events, keys) {
   const entries = await opened(events.get("entries"));
   const isRead = check(report, 3, "events: proofs", entries === null ? "a proof cannot be read" : null);
-  if (!isRead) return;
+  if (!isRead) return [];
   check(report, 3, "events: inclusion", await inclusionProblem(entries));
   check(report, 3, "events: heads", await headProblem(entries, keys));
   const told = report.documents.filter(({ report: found }) => isOfPerson(found));
@@ -137,6 +141,19 @@ async function tell(report, events, keys) {
     check(report, 3, `events: ${name}`, storyProblem(all, found.predicate));
   }
   settle(report, 3);
+  return entries.map(({ proof }) => proof);
+}
+
+/** Whether the log signed two histories, which it shows to different people. */
+function historyProblem(heads) {
+  const roots = new Map();
+  for (const { origin, size, root } of heads) {
+    const name = `${size} ${origin}`;
+    const known = roots.get(name) ?? toHex(root);
+    if (known !== toHex(root)) return "the log signed two heads of one size that differ";
+    roots.set(name, known);
+  }
+  return null;
 }
 
 const isOfPerson = ({ kind, predicate }) =>

@@ -26,6 +26,13 @@ export const anchorProblem = (entries, keys) =>
 
 export const anchorsOf = ({ part }) => part.get("anchors") ?? [];
 
+/** Every head that these were checked against. */
+export const headsOf = (entries) =>
+  entries.flatMap((entry) => [
+    entry.proof,
+    ...anchorsOf(entry).map((head) => log.parse(head.get("proof"))),
+  ]);
+
 /** Whether chains are said to keep every entry. */
 export const areAnchored = (entries) => entries.every((entry) => anchorsOf(entry).length > 0);
 

@@ -28,6 +28,7 @@ export async function reported(kind, run) {
     report.reason = error.reason;
     if (error.reason !== null) levels[0] = FAILS;
   }
+  if (levels[0] === FAILS) Object.assign(levels, { 1: NOT_SHOWN, 2: NOT_SHOWN, 3: NOT_SHOWN });
   if (report.reason !== null) report.verdict = "unreadable";
   else if (!Object.values(levels).includes(FAILS)) report.verdict = "valid";
   if (report.verdict === "valid") report.level = reached(report);

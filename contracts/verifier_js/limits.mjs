@@ -20,6 +20,10 @@ const SAID_TO_BE_ANCHORED =
   "When it entered the log: the file says which blocks of which chains keep heads with it," +
   " and nothing in it proves that. Look a block up on a node that you trust, or have it asked" +
   " (--rpc).";
+const IN_BLOCKS =
+  "When it entered the log: the file shows that blocks of these hashes have heads with it, not " +
+  "that the chains have such blocks. Compare a hash with a source that you trust (--block-hash), " +
+  "or have a node asked (--rpc).";
 const KEPT_BY_CHAIN =
   "That the chain keeps the block whose hash was given: you, or the source that you have it " +
   "from, said so.";
@@ -70,8 +74,11 @@ export function notProven(report) {
 function ofTime({ levels, entries, isAnchored }) {
   if (entries === undefined) return UNLOGGED;
   if (levels[2] === HOLDS) return KEPT_BY_CHAIN;
-  return isAnchored ? SAID_TO_BE_ANCHORED : UNANCHORED;
+  if (!isAnchored) return UNANCHORED;
+  return entries.every(isInBlock) ? IN_BLOCKS : SAID_TO_BE_ANCHORED;
 }
+
+const isInBlock = ({ part }) => part.get("anchors").some((head) => head.has("receipt"));
 
 function ofConsent(report) {
   const { predicate } = report;

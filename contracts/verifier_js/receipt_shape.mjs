@@ -38,6 +38,7 @@ const act = members({
   action: oneOf(
     "governance.request.drafted", "governance.request.approved", "governance.request.released",
     "governance.request.withdrawn", "governance.mass-act.drafted", "governance.mass-act.approved",
+    "governance.mass-act.released",
   ),
   actor,
   role,

@@ -52,7 +52,7 @@ class TestPage:
         assert said == "Valid, and in the log."
         assert "ok: log: inclusion" in page.inner_text("#checks")
         assert "entry 33 of 67" in page.inner_text("#statement")
-        assert "taken from the certificate file itself" in page.inner_text("#limits")
+        assert "taken from the file itself" in page.inner_text("#limits")
 
     def test_takes_the_published_keys(self, page: Page, tmp_path: Path) -> None:
         keys = tmp_path / "keys.json"
@@ -62,7 +62,7 @@ class TestPage:
         said = verdict(page, VECTORS / "certificate-v1.json", keys)
 
         assert said == "Valid: the certificate is signed as it states."
-        assert "taken from the certificate" not in page.inner_text("#limits")
+        assert "taken from the file itself" not in page.inner_text("#limits")
 
     def test_refuses_a_changed_one_and_shows_nothing_of_it(
         self, page: Page, tmp_path: Path

@@ -28,8 +28,9 @@ def without_keys(made: Mapping[str, Any]) -> bytes:
     return as_json({name: part for name, part in made.items() if name != "keys"})
 
 
-def certificate(content: dict[str, Any] | None = None) -> bytes:
-    return without_keys(maker.logged(maker.certificate(content or maker.predicate())))
+def certificate(content: dict[str, Any] | None = None, *, size: int = 67) -> bytes:
+    made = maker.certificate(content or maker.predicate())
+    return without_keys(maker.logged(made, size=size))
 
 
 def story(mass_act: str | None = None) -> list[dict[str, Any]]:
@@ -69,7 +70,8 @@ def story(mass_act: str | None = None) -> list[dict[str, Any]]:
 
 
 def events(told: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {"format": "urn:lethe:events:v1", "entries": [receipts.entry(one) for one in told]}
+    entries = [receipts.entry(one, size=120 + at) for at, one in enumerate(told)]
+    return {"format": "urn:lethe:events:v1", "entries": entries}
 
 
 def files(told: Sequence[dict[str, Any]] | None = None) -> Files:

@@ -278,8 +278,8 @@ class TestLevel3:
     def test_asks_it_of_every_certificate(self, tmp_path: Path) -> None:
         later = {**maker.predicate(), "erasure_id": receipts.public("ers", "x")}
         files = [
-            with_file("certificate-2.json", made.certificate(maker.final())),
-            with_file("certificate-2.json", made.certificate(later)),
+            with_file("certificate-2.json", made.certificate(maker.final(), size=68)),
+            with_file("certificate-2.json", made.certificate(later, size=68)),
         ]
 
         found = told(files, tmp_path)
