@@ -39,6 +39,8 @@ LETHE_TSA_EVERY = env.number("LETHE_TSA_EVERY", 3600)
 LETHE_LOG_WITNESSES = env.text("LETHE_LOG_WITNESSES", "")
 #: Seconds between two rounds in which those that have not cosigned the newest head are asked.
 LETHE_WITNESS_EVERY = env.number("LETHE_WITNESS_EVERY", 60)
+#: Seconds between two versions of a status list.
+LETHE_STATUS_EVERY = env.number("LETHE_STATUS_EVERY", 3600)
 #: Seconds that somebody outside has for a whole answer about a head.
 LETHE_ASKING_TIMEOUT = env.number("LETHE_ASKING_TIMEOUT", 10)
 LETHE_STREAM_URL = env.text("LETHE_STREAM_URL", LETHE_PUBLIC_URL)

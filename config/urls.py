@@ -23,6 +23,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
     path("log/", include("contracts.api.urls")),
+    path("status/", include("contracts.api.status_urls")),
     path("verify", verifier.page, name="verify"),
     path("api/v1/", include(web_urlpatterns)),
     path("api/schema", SpectacularJSONAPIView.as_view(), name="api-schema"),

@@ -70,6 +70,20 @@ class NothingHalted(Conflict):
     text = "Anchoring on this chain is not halted."
 
 
+class StatusListUnknown(NotFound):
+    """No such list or version, or one whose document is not kept any more."""
+
+    code = "status-list-unknown"
+    text = "There is no such version of a status list here."
+
+
+class StatusListFull(Unavailable):
+    """There is no free place, and the log's process has opened no other list."""
+
+    code = "status-list-full"
+    text = "No place in a status list is free now; the log's process opens another list."
+
+
 class AskingFailed(Unavailable):
     """Somebody outside who was asked about a head did not help; asked again later, nothing is lost.
 

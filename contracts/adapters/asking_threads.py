@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from contracts.errors import AskingFailed
-from contracts.services import timestamps, witnesses
+from contracts.services import status_publishing, timestamps, witnesses
 from core import clock
 from core.errors import ServiceError
 from core.logging import get_logger
@@ -67,8 +67,9 @@ class AskingThread(threading.Thread):
 
 
 def start_all(stopped: threading.Event) -> list[AskingThread]:
-    """A thread for the timestamp authority and one for the witnesses, as far as configured."""
-    threads = []
+    """A thread for status lists; for authority and witnesses one each, as far as configured."""
+    every = timedelta(seconds=settings.LETHE_STATUS_EVERY)
+    threads = [AskingThread("status-lists", _publish, every=every, stopped=stopped)]
     if timestamps.is_configured():
         every = timedelta(seconds=settings.LETHE_TSA_EVERY)
         threads.append(AskingThread("timestamps", _stamp, every=every, stopped=stopped))
@@ -82,6 +83,10 @@ def start_all(stopped: threading.Event) -> list[AskingThread]:
 
 def _stamp(now: datetime) -> None:
     timestamps.stamp(now=now)
+
+
+def _publish(now: datetime) -> None:
+    status_publishing.publish(now=now)
 
 
 def _cosign(now: datetime) -> None:

@@ -23,7 +23,9 @@ from core.errors import ServiceError
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
 
-class _Public(View):
+class Public(View):
+    """What needs no caller; errors are problems as everywhere."""
+
     http_method_names = ("get", "head", "options")
 
     def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
@@ -35,7 +37,7 @@ class _Public(View):
         return answer
 
 
-class Index(_Public):
+class Index(Public):
     """The generations, their names, and the keys that their checkpoints are signed with."""
 
     def get(self, _request: HttpRequest) -> HttpResponse:
@@ -58,7 +60,7 @@ class Index(_Public):
         )
 
 
-class Checkpoint(_Public):
+class Checkpoint(Public):
     """The newest head of the generation that is published, with the cosignatures there are."""
 
     def get(self, _request: HttpRequest, generation: int = 0) -> HttpResponse:
@@ -69,7 +71,7 @@ class Checkpoint(_Public):
         return answer
 
 
-class Timestamp(_Public):
+class Timestamp(Public):
     """The newest head of the generation that is stamped, as its log signed it, and the token."""
 
     def get(self, _request: HttpRequest, generation: int = 0) -> HttpResponse:
@@ -86,7 +88,7 @@ class Timestamp(_Public):
         return answer
 
 
-class Tile(_Public):
+class Tile(Public):
     """Hashes of the tree: `tile/<level>/<index>[.p/<width>]`."""
 
     def get(self, _request: HttpRequest, tile: str, generation: int = 0) -> HttpResponse:

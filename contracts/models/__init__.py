@@ -1,4 +1,4 @@
-"""Rows of the log and of what others say of it, only ever added, and of its anchors on chains."""
+"""Rows of the log and of what others say of it, of its anchors on chains, and of status lists."""
 
 from contracts.models.anchors import (
     ChainAnchor,
@@ -9,6 +9,7 @@ from contracts.models.anchors import (
     ChainStep,
 )
 from contracts.models.log import LogBatch, LogCheckpoint, LogFounding, LogLeaf, LogRefusal, LogTile
+from contracts.models.status import StatusEntry, StatusList, StatusVersion
 from contracts.models.witnessing import LogCosignature, LogTimestamp
 
 __all__ = [
@@ -26,4 +27,7 @@ __all__ = [
     "LogRefusal",
     "LogTile",
     "LogTimestamp",
+    "StatusEntry",
+    "StatusList",
+    "StatusVersion",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from contracts.verifier import bundle, documents, words
+from contracts.verifier.schema_receipt import CONSENT_TYPE, DECISION_TYPE, LEASE_TYPE
 from core import dsse
 from tests.unit.contracts.test_verifier_js import mutated
 from tests.vectors import js_verifier
@@ -22,9 +23,9 @@ pytestmark = js_verifier.NEEDS_NODE
 BUNDLE = (VECTORS / "bundle-v1.zip").read_bytes()
 Told = tuple[str, Any, dict[str, str], list[str]]
 KINDS: list[tuple[str, Callable[[], dict[str, Any]]]] = [
-    (receipts.CONSENT_TYPE, receipts.consent),
-    (receipts.DECISION_TYPE, receipts.decision),
-    (receipts.LEASE_TYPE, receipts.lease),
+    (CONSENT_TYPE, receipts.consent),
+    (DECISION_TYPE, receipts.decision),
+    (LEASE_TYPE, receipts.lease),
 ]
 
 
@@ -52,7 +53,7 @@ def agree(files: Sequence[bytes], folder: Path) -> set[str]:
 
 def signed_again(statement: dict[str, Any]) -> bytes:
     """A receipt with any statement, by the right key."""
-    made = receipts.receipt(receipts.CONSENT_TYPE, receipts.consent())
+    made = receipts.receipt(CONSENT_TYPE, receipts.consent())
     return json.dumps({**made, "envelope": dsse.envelope(statement, signer=receipts.WEB)}).encode()
 
 
@@ -66,7 +67,7 @@ def repacked(change: Callable[[dict[str, Any]], object]) -> bytes:
 def changed_bundles(name: str) -> Iterator[bytes]:
     role, content = receipts.bundle_files()[name]
     for one in mutated(content):
-        yield repacked(lambda files, one=one: files.update({name: (role, one)}))
+        yield receipts.packed({**receipts.bundle_files(), name: (role, one)})
 
 
 class TestReceipts:
@@ -141,8 +142,8 @@ class TestBundles:
         assert agree(made, tmp_path) == {"fnnn"}
 
     def test_agree_that_two_histories_are_none(self, tmp_path: Path) -> None:
-        other = receipts.entries(receipts.events_of(receipts.DECISION_TYPE, receipts.decision()))
-        forked = {**receipts.receipt(receipts.DECISION_TYPE, receipts.decision())}
+        other = receipts.entries(receipts.events_of(DECISION_TYPE, receipts.decision()))
+        forked = {**receipts.receipt(DECISION_TYPE, receipts.decision())}
         del forked["keys"]
         forked["log"] = {"entries": other}
         made = repacked(
