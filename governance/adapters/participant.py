@@ -10,7 +10,7 @@ from django.db.models import F
 from core import effect_batches
 from core.unit_of_work import requires_unit_of_work
 from governance.models import Disclosure, Lease, SubjectRequest
-from governance.services import consent_records, part_certificates
+from governance.services import consent_records, consent_status, part_certificates
 from vault.models import DestructionAttestation
 from vault.ports import Revoked, Swept
 
@@ -34,6 +34,7 @@ class Governance:
         )
         of_subjects.update(subject_id=None)
         trails = [one.trail_id for one in erasures if one.trail_id is not None]
+        consent_status.forget(trails)
         rows = Disclosure.objects.filter(trail_id__any=trails)
         read_by = Counter(
             lease_id for lease_id, _ in rows.values_list("lease_id", "trail_id").distinct()

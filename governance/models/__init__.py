@@ -1,4 +1,4 @@
-from governance.models.consent import ConsentRecord, Notice
+from governance.models.consent import ConsentRecord, ConsentStatus, Notice
 from governance.models.leases import Disclosure, Lease
 from governance.models.mass import MassAct, MassDecision
 from governance.models.registry import Category, Purpose, PurposeVersion
@@ -9,6 +9,7 @@ __all__ = [
     "Category",
     "Certificate",
     "ConsentRecord",
+    "ConsentStatus",
     "Decision",
     "Disclosure",
     "Lease",

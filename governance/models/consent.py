@@ -47,3 +47,14 @@ class ConsentRecord(models.Model):
             ),
             models.Index(fields=["purpose_id", "decision"], name="consent_by_purpose"),
         ]
+
+
+class ConsentStatus(models.Model):
+    """Where a status list says whether a consent was withdrawn; made with its first receipt.
+
+    Deleted when the person is erased: then nothing here leads from a place to a decision.
+    """
+
+    consent = models.OneToOneField(ConsentRecord, primary_key=True, on_delete=models.PROTECT)
+    list_id = models.BinaryField(max_length=32)
+    index = models.PositiveIntegerField()

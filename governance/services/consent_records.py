@@ -16,7 +16,7 @@ from core.unit_of_work import requires_unit_of_work
 from governance.domain.consent import ConsentDraft
 from governance.domain.law import Channel, ConsentDecision
 from governance.models import ConsentRecord, PurposeVersion
-from governance.services import facts
+from governance.services import consent_status, facts
 from vault.domain.states import SubjectState
 from vault.errors import SubjectErased, SubjectNotFound
 from vault.models import Removal, Subject
@@ -192,7 +192,18 @@ def _act(acts: Sequence[_Act], *, now: datetime) -> dict[int, Ground]:
             if kept.decision != ConsentDecision.GIVEN
         ]
         grants.withdraw_many(withdrawals=withdrawals, reason=Removal.Reason.WITHDRAWN, now=now)
+        _end(kept for _, _, kept in turn)
     return opened
+
+
+@requires_unit_of_work
+def _end(rows: Iterable[ConsentRecord]) -> None:
+    """Receipts of the consents that these decisions end say so from the next version on."""
+    ended = [
+        (row.trail_id, row.purpose_id) for row in rows if row.decision != ConsentDecision.GIVEN
+    ]
+    if ended:
+        consent_status.end(ended)
 
 
 def _turns(acts: Sequence[_Act]) -> Iterator[list[_Act]]:
@@ -236,6 +247,7 @@ def keep_replayed(revocations: Sequence[Revoked], *, now: datetime) -> None:
     """
     rows = [row for one in revocations if (row := _replayed(one, now=now)) is not None]
     _store(rows, actor=process_actor("eraser"))
+    _end(rows)
 
 
 def _replayed(one: Revoked, *, now: datetime) -> ConsentRecord | None:

@@ -19,9 +19,10 @@ from core.errors import Conflict
 from core.models import AuditEvent
 from core.ports import Signer
 from core.unit_of_work import no_open_transaction, unit_of_work
+from governance.domain.law import ConsentDecision
 from governance.models import ConsentRecord, Lease, SubjectRequest
-from governance.services import consent, facts, leases, log_parts, requests
-from vault.errors import SubjectErased
+from governance.services import consent, consent_status, facts, leases, log_parts, requests
+from vault.errors import SubjectErased, SubjectNotFound
 from vault.services import openings
 
 
@@ -49,16 +50,28 @@ def of_consent(
     except SubjectErased:
         raise consent.ConsentNotFound from None
     log = log_parts.of_events(opened)
-    with unit_of_work():
-        audit.record(
-            action="governance.receipt.issued",
-            actor=actor,
-            controller_id=controller_id,
-            now=now,
-            trail_id=row.trail_id,
-            details={"consent": str(row.id)},
-        )
-    return _file(schema_receipt.CONSENT_TYPE, facts.of_consent(row), log, now=now)
+    status = _note(row, actor=actor, now=now)
+    return _file(schema_receipt.CONSENT_TYPE, facts.of_consent(row), log, status, now=now)
+
+
+def _note(row: ConsentRecord, *, actor: Actor, now: datetime) -> dict[str, Any] | None:
+    """Put on record that it is given out; where its status is told, of a consent given."""
+    try:
+        with unit_of_work():
+            audit.record(
+                action="governance.receipt.issued",
+                actor=actor,
+                controller_id=row.controller_id,
+                now=now,
+                trail_id=row.trail_id,
+                details={"consent": str(row.id)},
+            )
+            if row.decision != ConsentDecision.GIVEN:
+                return None
+            place = consent_status.place_of(row, now=now)
+    except (SubjectErased, SubjectNotFound):
+        raise consent.ConsentNotFound from None
+    return {"list_id": place.list_id.hex(), "index": place.index}
 
 
 def _event_of(row: ConsentRecord) -> AuditEvent | None:
@@ -105,7 +118,12 @@ def of_lease(*, lease: Lease, now: datetime) -> dict[str, Any]:
 
 
 def _file(
-    kind: str, told: Mapping[str, Any], log: Mapping[str, Any] | None, *, now: datetime
+    kind: str,
+    told: Mapping[str, Any],
+    log: Mapping[str, Any] | None,
+    status: Mapping[str, Any] | None = None,
+    *,
+    now: datetime,
 ) -> dict[str, Any]:
     signer: Signer = runtime.port("signer")
     keys = signer.verifying_keys()
@@ -114,6 +132,7 @@ def _file(
         "signed_by": keys[-1].holder,
         "issued_at": instant(now),
         "software": {"name": "lethe", "version": settings.LETHE_VERSION},
+        **({} if status is None else {"status": dict(status)}),
     }
     subjects: Sequence[tuple[str, str]] = [(schema_receipt.SUBJECTS[kind], facts.digest(told))]
     statement = dsse.statement(predicate_type=kind, subjects=subjects, predicate=predicate)

@@ -5,17 +5,20 @@ import json
 from typing import Any
 
 import pytest
+from django.test import Client
 
-from contracts.services import sequencing
+from contracts.services import sequencing, status_publishing
 from contracts.verifier import documents, words
 from contracts.verifier.report import Report
 from core import clock, runtime
 from core.ids import PublicId
 from core.models import AuditEvent
+from governance.models import ConsentStatus
 from tests.fakes.custodian import FakeSigner
 from tests.fakes.heads import FakeHeadKeeper
 from tests.functional.api.cast import Cast, Study, unknown
 from tests.functional.api.test_requests import asked, released
+from tests.vectors import bitstring
 
 LOGGERD = FakeSigner("loggerd")
 
@@ -30,8 +33,30 @@ def checked(file: Any) -> Report:
     return documents.examine(json.dumps(file).encode())
 
 
+def predicate(file: Any) -> Any:
+    return json.loads(base64.b64decode(file["envelope"]["payload"]))["predicate"]
+
+
 def facts(file: Any) -> Any:
-    return json.loads(base64.b64decode(file["envelope"]["payload"]))["predicate"]["facts"]
+    return predicate(file)["facts"]
+
+
+def status_of(study: Study, consent: str) -> dict[str, Any]:
+    file = study.cast.clinic.source().get(f"/consents/{consent}/receipt").json()
+    assert checked(file).verdict == "valid"
+    status: dict[str, Any] = predicate(file)["status"]
+    return status
+
+
+def shown(place: dict[str, Any]) -> bool:
+    """Whether the newest version of the list, published now, has it as revoked."""
+    with runtime.override(signer=LOGGERD):
+        status_publishing.publish(now=clock.now())
+    document = Client().get(f"/status/{place['list_id']}").content.decode()
+    payload = document.split(".")[1]
+    content = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    bits = bitstring.decoded(content["credentialSubject"]["encodedList"])
+    return bitstring.is_set(bits, place["index"])
 
 
 def consented(study: Study, decision: str = "given") -> Any:
@@ -112,6 +137,58 @@ class TestConsent:
 
         assert other.get(f"/consents/{made['id']}/receipt").status_code == 403
         assert study.pipeline.get(f"/consents/{made['id']}/receipt").status_code == 403
+
+
+class TestStatus:
+    """Where a list says whether the consent was withdrawn since."""
+
+    def test_is_the_same_place_in_every_receipt_and_not_shown_until_then(
+        self, study: Study
+    ) -> None:
+        made = consented(study)
+        place = status_of(study, made["id"])
+
+        assert status_of(study, made["id"]) == place
+        assert not shown(place)
+
+    @pytest.mark.parametrize("decision", ["withdrawn", "refused"])
+    def test_is_revoked_with_the_consent(self, study: Study, decision: str) -> None:
+        subject = study.cast.subject("ada")
+        first = study.consent(subject).json()
+        place = status_of(study, first["id"])
+        other = status_of(study, study.consent(study.cast.subject("bea")).json()["id"])
+
+        study.consent(subject, decision)
+
+        assert shown(place)
+        assert not shown(other)
+
+    def test_of_a_receipt_that_is_asked_for_after_the_withdrawal_is_revoked(
+        self, study: Study
+    ) -> None:
+        subject = study.cast.subject("ada")
+        first = study.consent(subject).json()
+        study.consent(subject, "withdrawn")
+
+        assert shown(status_of(study, first["id"]))
+
+    def test_is_revoked_and_forgotten_with_the_person(self, study: Study) -> None:
+        subject = study.cast.subject("ada")
+        place = status_of(study, study.consent(subject).json()["id"])
+
+        released(study.cast, subject)
+        study.cast.run()
+
+        assert shown(place)
+        assert not ConsentStatus.objects.exists()
+
+    @pytest.mark.parametrize("decision", ["refused", "withdrawn"])
+    def test_is_none_where_nothing_was_given(self, study: Study, decision: str) -> None:
+        made = consented(study, decision)
+
+        study.cast.clinic.source().get(f"/consents/{made['id']}/receipt")
+
+        assert not ConsentStatus.objects.exists()
 
 
 class TestRequest:
