@@ -127,8 +127,8 @@ class AnchorChain(Protocol):
     def inclusion(self, tx_hash: bytes, *, contract: str) -> Inclusion | None:
         """What the receipt of a transaction says; None while there is none."""
 
-    def head(self, *, contract: str, stream: bytes) -> ChainHead:
-        """The stream's last anchor in the newest block."""
+    def head(self, *, contract: str, stream: bytes, is_list: bool = False) -> ChainHead:
+        """The stream's last anchor in the newest block; of a status list in a RevocationBook."""
 
     def refusal(self, anchored: Anchored, *, contract: str, sender: str) -> str | None:
         """The contract's error if this were anchored now, by its name; None when it would do."""

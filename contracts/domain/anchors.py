@@ -9,6 +9,12 @@ from typing import Final
 _LOG, _CHAIN = b"lethe:anchor:log:v1\n", b"lethe:anchor:chain:v1\n"
 
 
+#: What a status list has in the place of a root.
+NO_ROOT: Final = bytes(32)
+#: The contracts: for heads, and for status lists.
+LOG_CONTRACT, BOOK_CONTRACT = "AnchorLog", "RevocationBook"
+
+
 class State(StrEnum):
     """Where an anchor stands; `docs/anchoring.md` has the picture.
 
@@ -58,10 +64,11 @@ def may_follow(before: State, after: State) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
-    """The arguments of `AnchorLog.anchor`, and of its event.
+    """The arguments of `AnchorLog.anchor` or `RevocationBook.publishList`, and of their events.
 
     For a log: its tree's size and root, and SHA-256 of the signed checkpoint. For another chain: a
-    final block's number and hash, and the digest that `block_digest` makes.
+    final block's number and hash, and the digest that `block_digest` makes. For a status list: its
+    id as the stream, no size and no root, and SHA-256 of the version.
     """
 
     stream: bytes
@@ -69,6 +76,11 @@ class Anchored:
     size: int
     root: bytes
     digest: bytes
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it is a status list's; no tree and no block has such a root."""
+        return self.root == NO_ROOT
 
 
 def log_stream(origin: str) -> bytes:

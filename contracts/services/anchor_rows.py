@@ -5,7 +5,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from contracts.domain.anchors import UNMINED, UNSETTLED, Anchored, State, may_follow
+from contracts.domain.anchors import NO_ROOT, UNMINED, UNSETTLED, Anchored, State, may_follow
 from contracts.domain.fees import Offer
 from contracts.domain.finality import Rule
 from contracts.models import (
@@ -41,10 +41,10 @@ def attempts(anchor: ChainAnchor) -> list[ChainAttempt]:
 
 
 def anchored(anchor: ChainAnchor) -> Anchored:
-    """What its transaction says."""
-    return Anchored(
-        bytes(anchor.stream), anchor.sequence, anchor.size, bytes(anchor.root), bytes(anchor.digest)
-    )
+    """What its transaction says; the version of a status list is not in it."""
+    root = bytes(anchor.root)
+    size = 0 if root == NO_ROOT else anchor.size
+    return Anchored(bytes(anchor.stream), anchor.sequence, size, root, bytes(anchor.digest))
 
 
 def last(contract: ChainContract, stream: bytes) -> ChainAnchor | None:
@@ -54,9 +54,9 @@ def last(contract: ChainContract, stream: bytes) -> ChainAnchor | None:
 
 
 def choose(
-    contract: ChainContract, what: Anchored, *, batch: LogBatch | None, now: datetime
+    contract: ChainContract, what: Anchored, *, size: int, batch: LogBatch | None, now: datetime
 ) -> ChainAnchor:
-    """Remember that this is to be anchored."""
+    """Remember that this is to be anchored; `size` orders what is said of a stream."""
     with unit_of_work():
         anchor = ChainAnchor.objects.create(
             chain=contract.chain,
@@ -64,7 +64,7 @@ def choose(
             batch=batch,
             stream=what.stream,
             sequence=what.sequence,
-            size=what.size,
+            size=size,
             root=what.root,
             digest=what.digest,
             state=State.QUEUED,

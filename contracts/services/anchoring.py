@@ -6,19 +6,18 @@ A chain that is down delays evidence and nothing else: nothing outside this proc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from hashlib import sha256
 from typing import Final
 
 from django.db import connection
 
-from contracts.domain.anchors import Anchored, State, block_digest, chain_stream, log_stream
-from contracts.domain.finality import Rule, Tip, Verdict, judge
-from contracts.errors import ChainContradicts, NotDeployed, NotLogged
-from contracts.models import ChainAnchor, ChainContract, ChainSender, LogBatch
+from contracts.domain.anchors import BOOK_CONTRACT, LOG_CONTRACT, State
+from contracts.domain.finality import Verdict, judge
+from contracts.errors import ChainContradicts, NotDeployed
+from contracts.models import ChainAnchor, ChainContract, ChainSender
 from contracts.ports import AnchorChain, Block, Sender
-from contracts.services import anchor_rows, following, halts, publishing
+from contracts.services import anchor_rows, choosing, following, halts
 from contracts.services.following import Round
-from core import failpoints, runtime
+from core import runtime
 from core.logging import get_logger
 from core.unit_of_work import no_open_transaction, unit_of_work
 
@@ -34,7 +33,7 @@ _UNLOCK: Final = "SELECT pg_advisory_unlock(hashtextextended(%s, 11))"
 def run_round(
     name: str, *, now: datetime, with_log: bool = False, with_heads: bool = False
 ) -> bool:
-    """Go on with every anchor of the chain; choose a new one of the log, and of other chains.
+    """Go on with every anchor of the chain; choose new ones of log, status lists, other chains.
 
     False while another process is at it with the same sender. Raises ChainHalted, ChainUnavailable,
     ChainContradicts, NotDeployed; the next round goes on from where this one came to.
@@ -46,24 +45,37 @@ def run_round(
         halts.require_none(name)
         contract = contract_of(name)
         require_same_chain(chain, contract)
+        book = book_of(name)
+        if book is not None:
+            require_same_chain(chain, book)
         at = Round(chain, sender, _account(chain, sender), chain.tip(), now)
         _look_again(at)
         _require_own_nonce(at)
         if with_log:
-            _choose_log(contract, at)
+            choosing.choose_log(contract, at)
+        if with_log and book is not None:
+            choosing.choose_lists(book, at)
         if with_heads:
-            _choose_heads(contract, at)
+            choosing.choose_heads(contract, at)
         _follow(at)
     return True
 
 
 def contract_of(name: str) -> ChainContract:
-    """The contract in use on a chain. Raises NotDeployed."""
-    rows = ChainContract.objects.filter(chain=name, name="AnchorLog")
-    found = rows.order_by("-pk").first()
+    """The contract for heads that is in use on a chain. Raises NotDeployed."""
+    found = _newest(name, LOG_CONTRACT)
     if found is None:
         raise NotDeployed(chain=name)
     return found
+
+
+def book_of(name: str) -> ChainContract | None:
+    """The one for status lists; None on a chain that has none."""
+    return _newest(name, BOOK_CONTRACT)
+
+
+def _newest(chain: str, name: str) -> ChainContract | None:
+    return ChainContract.objects.filter(chain=chain, name=name).order_by("-pk").first()
 
 
 def require_same_chain(chain: AnchorChain, contract: ChainContract) -> None:
@@ -132,62 +144,6 @@ def _require_own_nonce(at: Round) -> None:
     """Nobody else may have used this key; nor may this database have forgotten that it did."""
     if at.chain.spent(at.sender.address) > at.account.next_nonce:
         raise halts.halt(at.chain.rules.name, halts.SENDER_AHEAD, now=at.now)
-
-
-def _choose_log(contract: ChainContract, at: Round) -> None:
-    """The newest published head, if it is not anchored here yet."""
-    try:
-        checkpoint = publishing.latest()
-    except NotLogged:
-        return
-    batch: LogBatch = checkpoint.batch
-    stream = log_stream(checkpoint.origin)
-    digest = sha256(checkpoint.note.encode()).digest()
-    _choose(contract, stream, (batch.size, bytes(batch.root), digest), at, batch=batch)
-
-
-def _choose_heads(contract: ChainContract, at: Round) -> None:
-    """The newest final block of each chain whose heads are kept here; those that answer."""
-    for name in at.chain.rules.heads_of:
-        other = _chain(name)
-        identity = other.identity()
-        block = other.block(final_number(other, other.tip()))
-        if block is not None:
-            stream = chain_stream(identity.chain_id, identity.genesis)
-            digest = block_digest(identity.chain_id, block.number, block.hash)
-            _choose(contract, stream, (block.number, block.hash, digest), at, batch=None)
-
-
-def final_number(chain: AnchorChain, tip: Tip) -> int:
-    """The newest block that counts as final by the chain's rule."""
-    finality = chain.rules.finality
-    if finality.rule is Rule.DEPTH:
-        return max(0, tip.head - finality.depth)
-    return tip.head if finality.rule is Rule.INSTANT else tip.finalized
-
-
-def _choose(
-    contract: ChainContract, stream: bytes, what: tuple[int, bytes, bytes], at: Round, *,
-    batch: LogBatch | None,
-) -> None:  # fmt: skip
-    """One of a stream at a time, each with the sequence after the last.
-
-    Raises ChainHalted when the contract knows more of the stream than we do.
-    """
-    size, root, digest = what
-    last = anchor_rows.last(contract, stream)
-    if last is not None and (last.size >= size or last.block_number is None):
-        return
-    ours = 0 if last is None else last.sequence
-    there = at.chain.head(contract=contract.address, stream=stream)
-    if there.sequence > max(ours, halts.accepted(contract.chain, stream)):
-        raise halts.halt(contract.chain, halts.STREAM_AHEAD, now=at.now, stream=stream)
-    if there.sequence < ours or there.size > size:
-        return  # a re-org is under way, or the contract has accepted more of this log than we have
-    sequence = there.sequence + 1
-    failpoints.reach("contracts.anchor.choosing")
-    anchored = Anchored(stream, sequence, size, root, digest)
-    anchor_rows.choose(contract, anchored, batch=batch, now=at.now)
 
 
 def _account(chain: AnchorChain, sender: Sender) -> ChainSender:

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from contracts.domain.anchors import State
 from contracts.errors import NothingHalted
-from contracts.models import ChainHalt, ChainSender
+from contracts.models import ChainContract, ChainHalt, ChainSender, StatusList
 from contracts.ports import AnchorChain
 from contracts.services import anchor_rows, anchoring, halts
 from core import audit, runtime
@@ -36,8 +36,7 @@ def resume(name: str, *, operator: Actor, now: datetime) -> ChainHalt:
     _give_up_taken(chain, now=now)
     _follow_nonces(chain)
     if halt.stream is not None:
-        head = chain.head(contract=contract.address, stream=bytes(halt.stream))
-        halt.accepted = head.sequence
+        halt.accepted = _accepted(chain, contract, bytes(halt.stream))
     with unit_of_work():
         halt.ended_at, halt.ended_by = now, operator.id
         halt.save()
@@ -49,6 +48,14 @@ def resume(name: str, *, operator: Actor, now: datetime) -> ChainHalt:
             details={"chain": name, "reason": halt.reason},
         )
     return halt
+
+
+def _accepted(chain: AnchorChain, contract: ChainContract, stream: bytes) -> int:
+    """How far the contract has come with a stream; a status list is in a book."""
+    book = anchoring.book_of(contract.chain)
+    if book is not None and StatusList.objects.filter(list_id=stream).exists():
+        return chain.head(contract=book.address, stream=stream, is_list=True).sequence
+    return chain.head(contract=contract.address, stream=stream).sequence
 
 
 def _return_lost(chain: AnchorChain, *, now: datetime) -> None:

@@ -128,11 +128,16 @@ class Bed:
     def contract(self) -> ChainContract:
         return anchoring.contract_of(self.name)
 
-    def deploy(self, folder: Path, *, key: str = COLD) -> ChainContract:
+    def book(self) -> ChainContract:
+        found = anchoring.book_of(self.name)
+        assert found is not None
+        return found
+
+    def deploy(self, folder: Path, *, key: str = COLD, name: str = "AnchorLog") -> ChainContract:
         """With the node mining by itself meanwhile."""
         self.rpc("evm_setAutomine", True)
         deployer = Deployer(self.chain.rules, keystore(folder, key), PASSWORD)
-        made = deployer.deploy("AnchorLog", holder=self.sender.address)
+        made = deployer.deploy(name, holder=self.sender.address)
         self.rpc("evm_setAutomine", False)
         return deploying.record(self.name, made, operator=OPERATOR, now=self.now)
 

@@ -18,14 +18,15 @@ from web3.exceptions import (
 )
 from web3.middleware import ExtraDataToPOAMiddleware
 
-from contracts.adapters.evm.interface import ABI, address_of, arguments
-from contracts.domain.anchors import Anchored
+from contracts.adapters.evm.interface import ABI, address_of, call_of
+from contracts.domain.anchors import NO_ROOT, Anchored
 from contracts.domain.chain_rules import ChainRules
 from contracts.domain.finality import Rule, Tip
 from contracts.errors import ChainContradicts, ChainUnavailable
 from contracts.ports import Answer, Block, ChainHead, Fees, Identity, Inclusion
 
 T = TypeVar("T")
+_LIST_PUBLISHED: Final = bytes(Web3.keccak(text="ListPublished(bytes32,uint64,bytes32)"))
 #: What the median tip is taken of.
 _BLOCKS: Final = 20
 #: Words of geth, anvil, Besu and cosmos/evm, in lower case; the first that fits.
@@ -117,15 +118,19 @@ class EvmChain:
         """Raises ChainContradicts for a receipt of something else."""
         return self._ask(lambda node: self._inclusion(node, tx_hash, contract))
 
-    def head(self, *, contract: str, stream: bytes) -> ChainHead:
+    def head(self, *, contract: str, stream: bytes, is_list: bool = False) -> ChainHead:
         """Raises ChainContradicts where there is no such contract."""
+        if is_list:
+            version, _time = self._call(contract, "listOf", stream)
+            return ChainHead(int(version), 0)
         sequence, size, _time = self._call(contract, "headOf", stream)
         return ChainHead(int(sequence), int(size))
 
     def refusal(self, anchored: Anchored, *, contract: str, sender: str) -> str | None:
         """By a call that changes nothing."""
         try:
-            self._call(contract, "anchor", *arguments(anchored), by=sender)
+            function, arguments = call_of(anchored)
+            self._call(contract, function, *arguments, by=sender)
         except _Refused as error:
             return error.name
         return None
@@ -176,9 +181,16 @@ class EvmChain:
             return Inclusion(*place, None, None)
         for log in receipt["logs"]:
             if str(log["address"]).lower() == contract.lower():
-                event = self._codec.events.Anchored().process_log(log)
-                return Inclusion(*place, _anchored(event["args"]), int(log["logIndex"]))
+                return Inclusion(*place, self._event(log), int(log["logIndex"]))
         raise ChainContradicts(reason="receipt-without-event")
+
+    def _event(self, log: Any) -> Anchored:
+        """The one of the two that it is. Raises MismatchedABI for any other."""
+        if bytes(log["topics"][0]) == _LIST_PUBLISHED:
+            told = self._codec.events.ListPublished().process_log(log)["args"]
+            list_id, digest = bytes(told["listId"]), bytes(told["listDigest"])
+            return Anchored(list_id, int(told["version"]), 0, NO_ROOT, digest)
+        return _anchored(self._codec.events.Anchored().process_log(log)["args"])
 
     def _ask(self, question: Callable[[Web3], T]) -> T:
         """The first node that answers moves to the front."""

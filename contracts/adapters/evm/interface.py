@@ -17,7 +17,11 @@ def artifact(name: str) -> dict[str, Any]:
     return found
 
 
-ABI: Final = artifact("AnchorLog")["abi"]
+#: Of both contracts; no name of a function, event or error of their own is in both.
+ABI: Final = [
+    *artifact("AnchorLog")["abi"],
+    *(one for one in artifact("RevocationBook")["abi"] if one not in artifact("AnchorLog")["abi"]),
+]
 
 
 def address_of(text: str) -> Any:
@@ -25,6 +29,9 @@ def address_of(text: str) -> Any:
     return Web3.to_checksum_address(text)
 
 
-def arguments(anchored: Anchored) -> tuple[bytes, int, int, bytes, bytes]:
-    """Of `AnchorLog.anchor`."""
-    return anchored.stream, anchored.sequence, anchored.size, anchored.root, anchored.digest
+def call_of(anchored: Anchored) -> tuple[str, list[bytes | int]]:
+    """The function that says this, and its arguments."""
+    stream, sequence, digest = anchored.stream, anchored.sequence, anchored.digest
+    if anchored.is_list:
+        return "publishList", [stream, sequence, digest]
+    return "anchor", [stream, sequence, anchored.size, anchored.root, digest]

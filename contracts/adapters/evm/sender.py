@@ -6,7 +6,7 @@ from pathlib import Path
 from eth_account import Account
 from web3 import Web3
 
-from contracts.adapters.evm.interface import ABI, address_of, arguments
+from contracts.adapters.evm.interface import ABI, address_of, call_of
 from contracts.domain.anchors import Anchored
 from contracts.domain.fees import Offer
 from contracts.ports import Signed
@@ -25,7 +25,8 @@ class KeystoreSender:
         offer: Offer,
     ) -> Signed:  # fmt: skip
         """The chain's number is signed, so it is worth nothing on another chain (EIP-155)."""
-        data = Web3().eth.contract(abi=ABI).encode_abi("anchor", args=list(arguments(anchored)))
+        function, arguments = call_of(anchored)
+        data = Web3().eth.contract(abi=ABI).encode_abi(function, args=arguments)
         price = (
             {"gasPrice": offer.max_fee}
             if offer.is_legacy

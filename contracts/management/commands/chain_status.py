@@ -9,7 +9,7 @@ from contracts.adapters import chains
 from contracts.domain.chain_rules import ChainRules
 from contracts.errors import NotDeployed
 from contracts.ports import AnchorChain
-from contracts.services import anchoring, chain_states
+from contracts.services import anchoring, chain_states, choosing
 from contracts.services.chain_states import ChainState
 from core import clock, runtime
 from core.errors import ServiceError
@@ -43,7 +43,7 @@ class Command(BaseCommand):
 
     def _ask(self, rules: ChainRules, chain: AnchorChain) -> None:
         tip = chain.tip()
-        final = anchoring.final_number(chain, tip)
+        final = choosing.final_number(chain, tip)
         self.stdout.write(f"  nodes      head {tip.head}, final {final}")
         holder = chains.holder(rules)
         self.stdout.write(f"  sender     {holder}, {chain.balance(holder) / 10**18:.6f} coins")
@@ -54,6 +54,9 @@ class Command(BaseCommand):
             return
         anchoring.require_same_chain(chain, contract)
         self.stdout.write(f"  contract   {contract.address}")
+        book = anchoring.book_of(rules.name)
+        if book is not None:
+            self.stdout.write(f"  book       {book.address}")
 
     def _tell(self, state: ChainState) -> None:
         behind = f"{state.unanchored_seconds:.0f} s" if state.unanchored_seconds else "nothing"
