@@ -256,6 +256,7 @@ LETHE_METRIC_PROBES = [
     "vault.adapters.measures.measure_journal",
     "vault.adapters.measures.measure_erasures",
     "contracts.adapters.measures.measure_log",
+    "contracts.adapters.measures.measure_outside",
     "contracts.adapters.measures.measure_chains",
 ]
 LETHE_READY_CHECKS = ["vault.adapters.checks.ready"]

@@ -53,12 +53,14 @@ _UNJOURNALED, _UNJOURNALED_SECONDS, _UNVERIFIED, _UNVERIFIED_SECONDS, _LOST = (
         ("lethe_key_shares_lost", "Key shares that the key store lacks though nobody erased them"),
     )
 )
-_UNSEALED, _SEALED_SECONDS, _LOG_SIZE = (
+_UNSEALED, _SEALED_SECONDS, _LOG_SIZE, _STAMPED_SECONDS, _STATUS_SECONDS = (
     Gauge(name, text, multiprocess_mode="mostrecent")
     for name, text in (
         ("lethe_log_unsealed_leaves", "Leaves that wait for the log's next batch"),
         ("lethe_log_published_seconds", "How long ago the log's last head was signed"),
         ("lethe_log_size", "Entries of the tree that is published"),
+        ("lethe_log_stamped_seconds", "How long ago a head was stamped; 0 without an authority"),
+        ("lethe_status_published_seconds", "Age of the oldest status list's newest version"),
     )
 )
 _UNANCHORED, _CHAIN_STUCK, _CHAIN_HALTED = (
@@ -128,6 +130,12 @@ def log_measured(*, unsealed: int, seconds: float, size: int) -> None:
     _UNSEALED.set(unsealed)
     _SEALED_SECONDS.set(seconds)
     _LOG_SIZE.set(size)
+
+
+def outside_measured(*, stamped: float, status: float) -> None:
+    """Say how old the last timestamp and the oldest status list are; alert when they grow."""
+    _STAMPED_SECONDS.set(stamped)
+    _STATUS_SECONDS.set(status)
 
 
 def chain_measured(chain: str, *, unanchored: float, is_stuck: bool, is_halted: bool) -> None:

@@ -25,9 +25,11 @@ CHAPTERS = [
     "7. The same reads again",
     "8. The old backup",
     "9. The certificate",
-    "10. Three in the morning: the database is lost",
-    "11. The replay",
-    "12. The log",
+    "10. The bundle for an authority",
+    "11. The person's own receipt",
+    "12. Three in the morning: the database is lost",
+    "13. The replay",
+    "14. The log",
 ]
 SAID = [
     "  Their records, read by the source: 410 erased",
@@ -35,6 +37,10 @@ SAID = [
     "  VALID: interim erasure certificate.",
     "  ok    log: inclusion",
     "  ok    log: head",
+    "  VALID: bundle of 2 documents.",
+    "    1  holds      in the log",
+    "    3  holds      log tells the same story",
+    "  VALID: consent receipt.",
     "  /readyz: the gate is closed, database-behind",
     "  A subject's records, read by the source: 503 restore-replay-required",
     "  The lease that was open, on the stream: 503 restore-replay-required",
@@ -48,6 +54,7 @@ SAID = [
 SAID_OF_CHAIN = [
     "  ok    log: anchored heads",
     "  ok    chain",
+    "    2  holds      anchored on a chain",
     "  $ manage.py chain_resume --chain local --operator kim@demo.example",
     "    Anchoring on local goes on after sender-ahead.",
 ]

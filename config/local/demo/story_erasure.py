@@ -1,15 +1,12 @@
-"""Last part of the story: one person asks for erasure, and what is left can be checked."""
+"""One person asks for erasure; what is left can be checked (`story_evidence`)."""
 
-import json
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import requests
 
-from config.local.demo import dumps, story_reading
+from config.local.demo import dumps, story_evidence, story_reading
 from config.local.demo.people import Person
 from config.local.demo.scene import Scene, StoryFailed, expect, succeed
 from config.local.demo.terminal import wait_for
@@ -24,12 +21,15 @@ def erase_somebody(scene: Scene) -> None:
     participant, other = _two_participants(scene)
     subject, other_subject = scene.subject_id(participant), scene.subject_id(other)
     dump = _before(scene, participant, subject)
+    receipt = story_evidence.keep_receipt(scene, subject)
     request = _decide(scene, subject)
     scene.erased[participant] = subject
     _follow(scene, request)
     _after(scene, participant, subject, other_subject)
     _old_dump(scene, dump, subject, other_subject)
-    _certificate(scene, request)
+    story_evidence.certificate(scene, request)
+    story_evidence.bundle(scene, request)
+    story_evidence.receipt_still_holds(scene, receipt)
 
 
 def _two_participants(scene: Scene) -> tuple[int, int]:
@@ -161,54 +161,3 @@ def _old_dump(scene: Scene, dump: Path, subject: str, other: str) -> None:
     terminal.show(
         "Another subject in it", f"{living['rows']} sealed records, {living['opened']} open"
     )
-
-
-def _certificate(scene: Scene, request: str) -> None:
-    """Write the certificate to a file and let the offline verifier read it."""
-    terminal, officer = scene.terminal, scene.staff["compliance-officer"]
-    terminal.chapter("The certificate")
-    chain = scene.installation.chain
-    with terminal.busy("The log publishes its next head" + (", a chain keeps it" if chain else "")):
-        document = _logged(officer, request, is_anchored=chain is not None)
-    addresses = scene.installation.addresses
-    target = addresses.folder / "certificate.json"
-    target.write_text(json.dumps(document, indent=2), encoding="utf-8")
-    keys = addresses.folder / "lethe-keys.json"
-    published = requests.get(f"{addresses.url}/.well-known/lethe-keys", timeout=30)
-    keys.write_bytes(published.content)
-    shown = [_short(path, addresses.project) for path in (keys, target)]
-    reach = f"--level 2 --rpc {chain.url}" if chain else "--level 1"
-    terminal.say(f"$ python -m contracts.verifier {reach} --keys {shown[0]} {shown[1]}")
-    done = subprocess.run(
-        [sys.executable, "-m", "contracts.verifier", *reach.split(), "--keys", str(keys),
-         str(target)],
-        cwd=addresses.project,
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
-    for line in done.stdout.splitlines():
-        terminal.say(line)
-    if done.returncode != 0:
-        raise StoryFailed(f"The verifier ended with {done.returncode}: {done.stderr.strip()}")
-
-
-def _logged(officer: Person, request: str, *, is_anchored: bool) -> Mapping[str, Any]:
-    """The request's one certificate, once the log has it, and a final block where there is one."""
-
-    def look() -> Mapping[str, Any] | None:
-        (item,) = succeed(officer.get(f"/requests/{request}/certificates"))["items"]
-        document: Mapping[str, Any] = item["file"]
-        if is_anchored and "anchors" not in document.get("log", {}):
-            return None
-        return document if "log" in document else None
-
-    return wait_for(
-        look,
-        seconds=_PATIENCE,
-        otherwise=lambda: StoryFailed("The log does not have the certificate."),
-    )
-
-
-def _short(path: Path, project: Path) -> str:
-    return str(path.relative_to(project)) if path.is_relative_to(project) else str(path)

@@ -10,12 +10,13 @@ import pytest
 from django.test import Client
 from jwcrypto.jwk import JWK
 from jwcrypto.jws import JWS
+from pytest_django import Settings
 
 from contracts.domain import status_list
 from contracts.models import StatusEntry, StatusVersion
 from contracts.services import status_lists, status_publishing
 from contracts.services.status_lists import Pointer
-from core import failpoints, runtime, signing_keys
+from core import clock, failpoints, runtime, signing_keys
 from core.unit_of_work import unit_of_work
 from tests.fakes.custodian import FakeSigner
 from tests.vectors import bitstring
@@ -202,3 +203,26 @@ class TestServed:
 
         assert names == {"id", "status_list", "index", "is_due", "is_set"}
         assert "at" not in "".join(names - {"status_list"})
+
+
+class TestMeasured:
+    def test_says_how_old_the_oldest_list_is(self) -> None:
+        allocated()
+        published(clock.now() - timedelta(hours=2))
+
+        text = Client().get("/metrics").content.decode()
+
+        (line,) = [one for one in text.splitlines() if one.startswith("lethe_status_published")]
+        assert 7200 <= float(line.split()[-1]) < 7300
+
+    @pytest.mark.parametrize("is_configured", [True, False])
+    def test_says_that_no_head_was_ever_stamped_where_one_should_be(
+        self, settings: Settings, *, is_configured: bool
+    ) -> None:
+        settings.LETHE_TSA_URL = "http://127.0.0.1:9" if is_configured else ""
+        settings.LETHE_TSA_ROOTS = "roots.pem" if is_configured else ""
+
+        text = Client().get("/metrics").content.decode()
+
+        (line,) = [one for one in text.splitlines() if one.startswith("lethe_log_stamped")]
+        assert (float(line.split()[-1]) > 1e9) is is_configured
