@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from bench import installation
 from bench.reports import Report
 from contracts.domain.chain_rules import ChainRules, read_rules
+from contracts.ports import Sender
 
 _POLL = 0.1
 _COINS = 10**18
@@ -75,24 +77,14 @@ def _measure(
 ) -> None:
     """One head after the other: from the round that signs it to the one that finds it final."""
     from contracts.adapters.evm.chain import EvmChain
-    from contracts.adapters.evm.sender import KeystoreSender
     from contracts.models import ChainAnchor
     from contracts.services import anchoring, sequencing
     from core import clock, runtime
-    from vault.adapters.hashicorp.head_keeper import HashicorpHeadKeeper
-    from vault.adapters.hashicorp.layout import Layout
-    from vault.adapters.hashicorp.signer import HashicorpSigner
 
-    client, layout = bench.client("loggerd"), Layout("lethe-")
-    sender = KeystoreSender(_keystore(folder, _HOT), "bench")
-    chain = local.rules.name
-    _deploy(local.rules, folder, sender.address)
-    ports = {
-        "signer": HashicorpSigner(client, layout, holder="loggerd"),
-        "head_keeper": HashicorpHeadKeeper(client, layout),
-        "chains": {chain: EvmChain(local.rules)},
-        "senders": {chain: sender},
-    }
+    payer, chain = sender(folder), local.rules.name
+    deploy(local.rules, folder, payer.address)
+    ports = log_ports(bench)
+    ports |= {"chains": {chain: EvmChain(local.rules)}, "senders": {chain: payer}}
 
     def is_final() -> bool:
         anchoring.run_round(chain, now=clock.now())
@@ -111,12 +103,33 @@ def _measure(
     report.add(f"{name}: signed to final, at most", "s", max(seconds))
 
 
+def log_ports(bench: installation.Bench) -> dict[str, Any]:
+    """The log's own ports, by the credential of its process."""
+    from vault.adapters.hashicorp.head_keeper import HashicorpHeadKeeper
+    from vault.adapters.hashicorp.layout import Layout
+    from vault.adapters.hashicorp.signer import HashicorpSigner
+
+    client, layout = bench.client("loggerd"), Layout("lethe-")
+    return {
+        "signer": HashicorpSigner(client, layout, holder="loggerd"),
+        "head_keeper": HashicorpHeadKeeper(client, layout),
+    }
+
+
+def sender(folder: Path) -> Sender:
+    """The account that pays."""
+    from contracts.adapters.evm.sender import KeystoreSender
+
+    return KeystoreSender(_keystore(folder, _HOT), "bench")
+
+
 def _until(holds: Callable[[], bool]) -> None:
     while not holds():
         time.sleep(_POLL)
 
 
-def _deploy(rules: ChainRules, folder: Path, holder: str) -> None:
+def deploy(rules: ChainRules, folder: Path, holder: str) -> None:
+    """AnchorLog, with `holder` as the one that anchors."""
     from contracts.adapters.evm.deployer import Deployer
     from contracts.services import deploying
     from core import clock

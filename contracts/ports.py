@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from contracts.domain.anchors import Anchored
 from contracts.domain.chain_rules import ChainRules
@@ -76,6 +76,25 @@ class Deployment:
     code: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class ReceiptProof:
+    """That a block has an event, for who has its hash.
+
+    The encoded header, and the nodes of its trie of receipts from the root to the receipt at
+    `key`, whose log number `log` the event is.
+    """
+
+    header: bytes
+    key: int
+    nodes: Sequence[bytes]
+    log: int
+
+    def as_part(self) -> dict[str, Any]:
+        """As documents have it (`docs/formats/certificate.md`)."""
+        nodes = [node.hex() for node in self.nodes]
+        return {"header": self.header.hex(), "key": self.key, "nodes": nodes, "log": self.log}
+
+
 class Answer(StrEnum):
     """What a node said to a transaction.
 
@@ -129,6 +148,9 @@ class AnchorChain(Protocol):
 
     def head(self, *, contract: str, stream: bytes, is_list: bool = False) -> ChainHead:
         """The stream's last anchor in the newest block; of a status list in a RevocationBook."""
+
+    def receipt_proof(self, block: Block, *, tx_hash: bytes, log_index: int) -> ReceiptProof | None:
+        """Not checked; None where the node does not give what it takes."""
 
     def refusal(self, anchored: Anchored, *, contract: str, sender: str) -> str | None:
         """The contract's error if this were anchored now, by its name; None when it would do."""

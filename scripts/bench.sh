@@ -7,9 +7,9 @@ if [[ ! -f bench/__main__.py ]]; then
   exit 0
 fi
 scripts/vaultd.sh
-# scripts/bench.sh [erasures|streams|log|chains] [options]
+# scripts/bench.sh [erasures|streams|log|chains|latency] [options]
 part=bench
-if [[ "${1:-}" =~ ^(erasures|streams|log|chains)$ ]]; then
+if [[ "${1:-}" =~ ^(erasures|streams|log|chains|latency)$ ]]; then
   part="bench.$1"
   shift
 fi

@@ -54,7 +54,7 @@ class ChainAnchor(models.Model):
 
     `batch` is the newest that a log's anchor covers, with all before it; none for a head of
     another chain. The block is where it is now, and is empty while it is in none. `finality` is the
-    rule by which it was final.
+    rule by which it was final, `receipt` the proof that the block has it, where one could be made.
     """
 
     chain = models.CharField(max_length=40)
@@ -76,6 +76,7 @@ class ChainAnchor(models.Model):
     final_at = models.DateTimeField(null=True)
     finality = models.CharField(max_length=8)
     checked_at = models.DateTimeField(null=True)
+    receipt = models.JSONField(null=True)
 
     class Meta:
         constraints: ClassVar = [

@@ -26,7 +26,9 @@ def _part(anchor: ChainAnchor, index: int) -> dict[str, Any]:
     """Its proof carries the checkpoint as it was signed, which is what the digest is of."""
     checkpoint = LogCheckpoint.objects.get(batch_id=anchor.batch_id)
     path = tree.inclusion(tree_rows.StoredNodes(anchor.size), index=index, size=anchor.size)
+    receipt = {} if anchor.receipt is None else {"receipt": anchor.receipt}
     return {
+        **receipt,
         "chain_id": anchor.contract.chain_id,
         "contract": anchor.contract.address.lower(),
         "sequence": anchor.sequence,

@@ -150,7 +150,7 @@ def _step(anchor: ChainAnchor, state: State, reason: str, *, now: datetime) -> N
         raise ValueError(message)
     if state in UNMINED:
         anchor.tx_hash = anchor.block_hash = None
-        anchor.block_number = anchor.block_time = anchor.log_index = None
+        anchor.block_number = anchor.block_time = anchor.log_index = anchor.receipt = None
     anchor.state, anchor.reason = state, reason
     anchor.save()
     ChainStep.objects.create(anchor=anchor, state=state, reason=reason, at=now)

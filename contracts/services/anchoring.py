@@ -15,7 +15,7 @@ from contracts.domain.finality import Verdict, judge
 from contracts.errors import ChainContradicts, NotDeployed
 from contracts.models import ChainAnchor, ChainContract, ChainSender
 from contracts.ports import AnchorChain, Block, Sender
-from contracts.services import anchor_rows, choosing, following, halts
+from contracts.services import anchor_rows, choosing, following, halts, proving
 from contracts.services.following import Round
 from core import runtime
 from core.logging import get_logger
@@ -94,6 +94,8 @@ def _follow(at: Round) -> None:
     name = at.chain.rules.name
     for anchor in anchor_rows.unsettled(name):
         following.watch(anchor, at)
+        if anchor.state == State.FINAL:
+            proving.prove(anchor, at)
     for anchor in anchor_rows.unmined(name):
         following.push(anchor, at)
         if anchor.state != State.MINED:
@@ -115,6 +117,9 @@ def _look_again(at: Round) -> None:
         if not _still_there(anchor, at):
             _quarantine(anchor, at)
         seen.append(anchor)
+    for anchor in seen:
+        if anchor in old:
+            proving.prove(anchor, at)
     anchor_rows.checked(seen, now=at.now)
 
 

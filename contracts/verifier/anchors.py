@@ -12,7 +12,7 @@ import urllib.error
 import urllib.request
 from typing import Any, Dict, List
 
-from contracts.verifier import log
+from contracts.verifier import in_block, log
 
 #: keccak-256 of `Anchored(bytes32,uint64,bytes32,uint64,bytes32)`, by which its logs are found.
 TOPIC = "0xab2538b30e24998da6ec8193de9ddfab7a84d9ca8cd7c67484ebc298f1a3760e"
@@ -57,9 +57,13 @@ def examine(parts: Any, leaf: bytes, keys: Dict[str, Any]) -> tuple[list[Anchor]
             wrong = ["the proof is not a tlog-proof with a checkpoint"]
         else:
             wrong = log.inclusion_problems(entry, leaf) or log.signature_problems(entry, keys)[0]
-        problems += ["anchor %d: %s" % (number, one) for one in wrong]
         if entry is not None and not wrong:
-            found.append(Anchor(part, entry))
+            anchor = Anchor(part, entry)
+            if "receipt" in part:
+                wrong = in_block.problems(part, topics=anchor.topics, data=anchor.data)
+                anchor.in_block = not wrong
+            found.append(anchor)
+        problems += ["anchor %d: %s" % (number, one) for one in wrong]
     return found, problems
 
 

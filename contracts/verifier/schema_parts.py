@@ -57,6 +57,9 @@ ENVELOPE = members(
         "signatures": listed(members({"keyid": KEY_ID, "sig": BASE64}), 1, 8),
     }
 )
+_HEX = text("([0-9a-f]{2})+")
+#: That the block has the event: its header, and the nodes from its root of receipts to the receipt.
+_RECEIPT = members({"header": _HEX, "key": COUNT, "nodes": listed(_HEX, 1, 64), "log": COUNT})
 #: A head with the entry that a chain keeps, by what finds it there.
 ANCHOR = members(
     {
@@ -70,7 +73,8 @@ ANCHOR = members(
         "log_index": COUNT,
         "finality": {"enum": ["tag", "depth", "instant"]},
         "proof": text("[\\s\\S]+"),
-    }
+    },
+    {"receipt": _RECEIPT},
 )
 _DETAIL = text("[ -~]{0,500}")
 #: The members of an event that the log commits to, but for whose trail it is on.

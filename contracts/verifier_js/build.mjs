@@ -6,8 +6,9 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 
 const MODULES = [
-  "texts", "strict", "bytes", "identifiers", "shape", "receipt_shape", "meaning", "levels", "log", "anchors", "entries",
-  "certificate", "receipt", "document", "zip", "story", "bundle", "limits", "verify", "plain", "page",
+  "texts", "strict", "bytes", "identifiers", "shape", "receipt_shape", "meaning", "levels", "log", "keccak", "rlp",
+  "in_block", "anchors", "entries", "certificate", "receipt", "document", "zip", "story", "bundle", "limits", "verify",
+  "plain", "page",
 ];
 
 const text = (name) => readFileSync(new URL(name, import.meta.url), "utf8");

@@ -17,10 +17,10 @@ export function parse(proof) {
   const note = outer && NOTE.exec(outer[3]);
   if (!note) return null;
   const path = outer[2].split("\n").slice(0, -1).map(fromBase64);
-  const [, text, origin, size, root, lines] = note;
+  const [whole, text, origin, size, root, lines] = note;
   const hashes = [...path, fromBase64(root)];
   if (hashes.includes(null)) return null;
-  return { index: BigInt(outer[1]), path, text, origin, size: BigInt(size), root: hashes.at(-1), lines };
+  return { index: BigInt(outer[1]), path, text, note: whole, origin, size: BigInt(size), root: hashes.at(-1), lines };
 }
 
 /** The entry of the log that commits to `event` under the random bytes in hex. */

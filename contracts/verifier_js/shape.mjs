@@ -141,6 +141,8 @@ export const isKeys = members({
   ),
 });
 
+const hex = text("([0-9a-f]{2})+");
+const receipt = members({ header: hex, key: count, nodes: list(hex, 1, 64), log: count });
 export const anchor = members({
   chain_id: whole(1),
   contract: text("0x[0-9a-f]{40}"),
@@ -152,7 +154,7 @@ export const anchor = members({
   log_index: count,
   finality: oneOf("tag", "depth", "instant"),
   proof,
-});
+}, { receipt });
 
 const log = members({
   event: members({

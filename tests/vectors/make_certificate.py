@@ -24,6 +24,7 @@ from contracts.verifier.schema import (
 )
 from core import canonical, commitment, dsse
 from core.ports import Signature
+from tests.vectors import make_block
 
 #: 32 times 0x01: a synthetic key that signs nothing but these vectors.
 TEST_SEED = bytes([1]) * 32
@@ -255,7 +256,10 @@ def logged(
 
 
 def anchored(made: dict[str, Any]) -> dict[str, Any]:
-    """The logged certificate with two heads that synthetic chains are said to keep."""
+    """The logged certificate with two heads that synthetic chains are said to keep.
+
+    The first has the proof that a block of its hash has it.
+    """
     parts = [
         {
             "chain_id": chain_id, "contract": "0x" + "5a" * 20, "sequence": 3, "tx": "7b" * 32,
@@ -265,6 +269,7 @@ def anchored(made: dict[str, Any]) -> dict[str, Any]:
         }
         for chain_id, finality, size in ((1, "tag", 40), (4242, "instant", 64))
     ]  # fmt: skip
+    parts[0] = make_block.with_receipt(parts[0])
     whole = logged(made)
     return {**whole, "log": {**whole["log"], "anchors": parts}}
 

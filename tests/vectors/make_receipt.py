@@ -15,6 +15,7 @@ from contracts.verifier import bundle, schema_receipt, story
 from contracts.verifier.opened import uuid_of
 from contracts.verifier.schema_receipt import CONSENT_TYPE, DECISION_TYPE, LEASE_TYPE, SUBJECTS
 from core import canonical, commitment, dsse
+from tests.vectors import make_block
 from tests.vectors import make_certificate as maker
 from tests.vectors.make_certificate import LOGGERD, VECTORS, TestKeySigner
 
@@ -236,6 +237,7 @@ def bundle_files() -> dict[str, tuple[str, Any]]:
         {**part, "proof": log.proof(0, size)}
         for part, size in zip(maker.anchored(certificate)["log"]["anchors"], (40, 64), strict=True)
     ]
+    anchors[0] = make_block.with_receipt(anchors[0])
     certificate["log"] = {**log.entry(0), "anchors": anchors}
     decisions = receipt(DECISION_TYPE, decision())
     decisions["log"] = {"entries": [log.entry(number) for number in (1, 2, 3)]}

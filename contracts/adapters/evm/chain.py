@@ -17,13 +17,15 @@ from web3.exceptions import (
     Web3RPCError,
 )
 from web3.middleware import ExtraDataToPOAMiddleware
+from web3.types import RPCEndpoint
 
+from contracts.adapters.evm import receipt_proofs
 from contracts.adapters.evm.interface import ABI, address_of, call_of
 from contracts.domain.anchors import NO_ROOT, Anchored
 from contracts.domain.chain_rules import ChainRules
 from contracts.domain.finality import Rule, Tip
 from contracts.errors import ChainContradicts, ChainUnavailable
-from contracts.ports import Answer, Block, ChainHead, Fees, Identity, Inclusion
+from contracts.ports import Answer, Block, ChainHead, Fees, Identity, Inclusion, ReceiptProof
 
 T = TypeVar("T")
 _LIST_PUBLISHED: Final = bytes(Web3.keccak(text="ListPublished(bytes32,uint64,bytes32)"))
@@ -125,6 +127,18 @@ class EvmChain:
             return ChainHead(int(version), 0)
         sequence, size, _time = self._call(contract, "headOf", stream)
         return ChainHead(int(sequence), int(size))
+
+    def receipt_proof(self, block: Block, *, tx_hash: bytes, log_index: int) -> ReceiptProof | None:
+        """From the block and all its receipts, as the node words them."""
+
+        def one(node: Web3) -> ReceiptProof | None:
+            told = _raw(node, "eth_getBlockByHash", "0x" + block.hash.hex(), False)
+            receipts = _raw(node, "eth_getBlockReceipts", hex(block.number))
+            if not isinstance(told, dict) or not isinstance(receipts, list):
+                return None
+            return receipt_proofs.make(told, receipts, tx_hash=tx_hash, log_index=log_index)
+
+        return self._ask(one)
 
     def refusal(self, anchored: Anchored, *, contract: str, sender: str) -> str | None:
         """By a call that changes nothing."""
@@ -256,6 +270,11 @@ def _block(node: Web3, number: int) -> Block | None:
     if int(again["number"]) != number or again["hash"] != found["hash"]:
         raise ChainContradicts(reason="hash-of-another")
     return Block(number, bytes(found["hash"]), int(found["timestamp"]))
+
+
+def _raw(node: Web3, method: str, *arguments: object) -> Any:
+    """The result as the node words it; None where it has none."""
+    return node.provider.make_request(RPCEndpoint(method), list(arguments)).get("result")
 
 
 def _code(node: Web3, address: str) -> bytes:

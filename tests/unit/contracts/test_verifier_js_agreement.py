@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from contracts.verifier import bundle, documents, words
+from contracts.verifier import bundle, documents, limits, words
 from contracts.verifier.schema_receipt import CONSENT_TYPE, DECISION_TYPE, LEASE_TYPE
 from core import dsse
 from tests.unit.contracts.test_verifier_js import mutated
@@ -162,6 +162,27 @@ class TestBundles:
             files.append(BUNDLE[:at] + digest[6:7] + BUNDLE[at + digest[7] % 2 :])
 
         assert {"fnnn", "hhnh"} <= agree(files, tmp_path)
+
+
+class TestBlocks:
+    def test_of_a_hash_that_the_user_knows_confirm_what_is_proven_in_them(
+        self, tmp_path: Path
+    ) -> None:
+        content = (VECTORS / "certificate-v1-anchored.json").read_bytes()
+        known, other = json.loads(content)["log"]["anchors"]
+
+        for hash_, level in ((known["block_hash"], 2), (other["block_hash"], 1), ("00" * 32, 1)):
+            report = documents.examine(content)
+            report.believe({hash_})
+            (said,) = js_verifier.told([content], tmp_path, "--block-hash", "0x" + hash_)
+
+            assert report.level == said["level"] == level
+            assert words.not_proven(report) == said["not_proven"]
+
+    def test_that_nobody_named_confirm_nothing(self) -> None:
+        content = (VECTORS / "certificate-v1-anchored.json").read_bytes()
+
+        assert limits.IN_BLOCKS in words.not_proven(documents.examine(content))
 
 
 class TestKeys:
