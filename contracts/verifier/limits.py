@@ -70,6 +70,9 @@ RECORDED = "That the statement is true: the signer says what it recorded."
 WHOSE = "Whose decision it was: nothing in it names a person; it belongs to whoever was given it."
 WITHDRAWN = "Whether the consent was withdrawn since."
 LOOK_AT_STATUS = "Whether the consent was withdrawn since: look at its place in the status list."
+WHEN_RECEIVED = (
+    "When the request was received and was due, and how it stands: the log has the acts alone."
+)
 PERSONS = "That the persons named by pseudonym are different human beings."
 PASSED_ON = "That nobody kept or passed on what was read."
 STILL_OPEN = "What was read in the end: the lease was not closed when this was signed."
@@ -77,13 +80,17 @@ FACTS_LOGGED = (
     "The log has the entries that commit to what it says, under heads that the holder of the log's "
     "key signed."
 )
+ACTS_LOGGED = (
+    "The log has an entry of every act that it names, under heads that the holder of the log's key "
+    "signed."
+)
 
 
 def proven(report: Report) -> List[str]:
     """What holds for this very document."""
     said = list(PROVEN)
     if report.entries:
-        said.append(LOGGED if report.kind == "certificate" else FACTS_LOGGED)
+        said.append({"certificate": LOGGED, "decision": ACTS_LOGGED}.get(report.kind, FACTS_LOGGED))
     return said + [_confirmed(anchor) for anchor in report.confirmed]
 
 
@@ -103,7 +110,7 @@ def _of_receipt(report: Report) -> List[str]:
             return [WHOSE]
         return [WHOSE, LOOK_AT_STATUS if "status" in report.predicate else WITHDRAWN]
     if report.kind == "decision":
-        return [PERSONS]
+        return [WHEN_RECEIVED, PERSONS]
     return [PASSED_ON] if facts["closing"] is not None else [PASSED_ON, STILL_OPEN]
 
 

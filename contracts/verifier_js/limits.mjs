@@ -55,6 +55,8 @@ const WHOSE =
 const WITHDRAWN = "Whether the consent was withdrawn since.";
 const WITHDRAWN_LISTED =
   "Whether the consent was withdrawn since: look at its place in the status list.";
+const WHEN_RECEIVED =
+  "When the request was received and was due, and how it stands: the log has the acts alone.";
 const HUMAN_BEINGS =
   "That the persons named by pseudonym are different human beings.";
 const PASSED_ON = "That nobody kept or passed on what was read.";
@@ -88,7 +90,7 @@ function ofConsent(report) {
 }
 
 function ofDecision(report) {
-  return [RECORDED, HUMAN_BEINGS, ofTime(report)];
+  return [RECORDED, WHEN_RECEIVED, HUMAN_BEINGS, ofTime(report)];
 }
 
 function ofLease(report) {

@@ -43,14 +43,14 @@ const counts = (map) => [...map].map(([name, count]) => `${count} ${name.replace
 function places({ entries = [] }) {
   return entries.flatMap(({ part, proof }) => [
     ["In the log", `${proof.origin}: entry ${proof.index} of ${proof.size}`],
-    ...anchorsOf({ part }).map((head) => ["Said to be in", block(head)]),
+    ...anchorsOf({ part }).map((head) => [head.has("receipt") ? "Proven to be in" : "Said to be in", block(head)]),
   ]);
 }
 
 function block(head) {
   const date = new Date(head.get("block_time") * 1000);
   const at = Number.isNaN(date.valueOf()) ? "" : `, ${time(date.toISOString().replace(/\.000Z$/, "Z"))}`;
-  return `chain ${head.get("chain_id")}, block ${head.get("block_number")}${at}`;
+  return `chain ${head.get("chain_id")}, block ${head.get("block_number")}${at}, if the chain has ${head.get("block_hash")}`;
 }
 
 function certificate(predicate) {

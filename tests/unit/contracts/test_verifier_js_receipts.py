@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts.verifier import limits
 from tests.vectors import make_js_receipts as made
 from tests.vectors.js_verifier import NEEDS_NODE, Change, drop, failed, levels, put, told
 
@@ -104,7 +105,10 @@ class TestLimits:
             (
                 "decision",
                 made.decision(),
-                ["That the persons named by pseudonym are different human beings."],
+                [
+                    limits.WHEN_RECEIVED,
+                    "That the persons named by pseudonym are different human beings.",
+                ],
             ),
             ("lease", made.lease(), [kept]),
             ("lease", made.lease(is_closed=False), [kept, unclosed]),
