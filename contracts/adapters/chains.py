@@ -7,7 +7,6 @@ limit a hundredfold at import, and JSON that a node nests deeply would then end 
 import importlib
 import json
 import os
-import sys
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,11 +108,7 @@ def make_keystore(file: Path, password_file: Path) -> str:
 
 
 def _load_web3() -> None:
-    limit = sys.getrecursionlimit()
-    try:
-        importlib.import_module("contracts.adapters.evm.chain")
-    finally:
-        sys.setrecursionlimit(limit)
+    importlib.import_module("contracts.adapters.evm.chain")
 
 
 def _sender(one: ChainRules) -> Sender:

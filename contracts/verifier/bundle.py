@@ -15,15 +15,13 @@ from contracts.verifier.log import Entry
 from contracts.verifier.report import (
     FAILS,
     HOLDS,
-    INVALID,
     LEVELS,
     LOGGED,
     NOT_SHOWN,
     SIGNED,
     TOLD_ALIKE,
-    UNREADABLE,
     VALID,
-    Check,
+    Findings,
     Report,
 )
 from contracts.verifier.shapes import listed, members, text
@@ -57,21 +55,20 @@ _EVENTS = members(
 )
 
 
-class Bundle:
+class Bundle(Findings):
     """What was found: a report of each document, and what concerns all of them."""
 
     kind = "bundle"
 
     def __init__(self) -> None:
-        self.checks: List[Check] = []
-        self.unreadable: Optional[str] = None
+        super().__init__()
         self.documents: List[Tuple[str, Report]] = []
         self.is_told = False
 
     @property
     def levels(self) -> Dict[int, str]:
         """Of each level whether it holds, fails, or is not shown, over all documents."""
-        failed = {check.level for check in self.checks if not check.passed}
+        failed = self.failed
         found = {level: self._level(level, failed) for level in LEVELS}
         if self.unreadable is not None or not self.documents:
             found[SIGNED] = FAILS
@@ -93,18 +90,6 @@ class Bundle:
         if self.verdict != VALID:
             return None
         return min(report.level or 0 for _, report in self.documents)
-
-    @property
-    def verdict(self) -> str:
-        """Whether all of it can be relied on as far as its levels go."""
-        if self.unreadable is not None:
-            return UNREADABLE
-        return INVALID if FAILS in self.levels.values() else VALID
-
-    def check(self, name: str, problems: List[str], level: int = SIGNED) -> bool:
-        """Record one check; true when there are no problems."""
-        self.checks.append(Check(name, not problems, "; ".join(problems[:5]), level))
-        return not problems
 
     def ask(self, url: str) -> None:
         """Ask the node at `url` for the anchors of every document."""

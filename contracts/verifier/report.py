@@ -22,13 +22,42 @@ class Check(NamedTuple):
     level: int
 
 
-class Report:
+class Findings:
+    """Checks in order, and the verdict that follows from the levels that they belong to."""
+
+    def __init__(self) -> None:
+        self.checks: List[Check] = []
+        self.unreadable: Optional[str] = None
+
+    @property
+    def levels(self) -> Dict[int, str]:
+        """Of each level whether it holds, fails, or is not shown."""
+        raise NotImplementedError
+
+    @property
+    def failed(self) -> Set[int]:
+        """The levels of which a check failed."""
+        return {check.level for check in self.checks if not check.passed}
+
+    @property
+    def verdict(self) -> str:
+        """Whether it can be relied on as far as its levels go."""
+        if self.unreadable is not None:
+            return UNREADABLE
+        return INVALID if FAILS in self.levels.values() else VALID
+
+    def check(self, name: str, problems: List[str], level: int = SIGNED) -> bool:
+        """Record one check; true when there are no problems."""
+        self.checks.append(Check(name, not problems, "; ".join(problems[:5]), level))
+        return not problems
+
+
+class Report(Findings):
     """What was found: checks in order, and the predicate once it is signed as it states."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.kind = "certificate"
-        self.checks: List[Check] = []
-        self.unreadable: Optional[str] = None
         self.keys_from: Optional[str] = None
         self.signed_with: List[Tuple[str, str, str]] = []
         self.predicate: Any = None
@@ -42,7 +71,7 @@ class Report:
     @property
     def levels(self) -> Dict[int, str]:
         """Of each level whether it holds, fails, or is not shown."""
-        failed = {check.level for check in self.checks if not check.passed}
+        failed = self.failed
         if self.unreadable is not None or self.predicate is None or SIGNED in failed:
             return {SIGNED: FAILS, LOGGED: NOT_SHOWN, ANCHORED: NOT_SHOWN, TOLD_ALIKE: NOT_SHOWN}
         shown = {SIGNED: True, LOGGED: bool(self.entries), ANCHORED: self._is_confirmed()}
@@ -63,22 +92,10 @@ class Report:
             return None
         return 2 if self._is_confirmed() else 1 if self.entries else 0
 
-    @property
-    def verdict(self) -> str:
-        """Whether the document can be relied on as far as its levels go."""
-        if self.unreadable is not None:
-            return UNREADABLE
-        return INVALID if FAILS in self.levels.values() else VALID
-
-    def check(self, name: str, problems: List[str], level: int = SIGNED) -> bool:
-        """Record one check; true when there are no problems."""
-        self.checks.append(Check(name, not problems, "; ".join(problems[:5]), level))
-        return not problems
-
     def ask(self, url: str) -> None:
         """Ask the node at `url` for the anchors; what it contradicts makes the file invalid."""
-        if self.level is not None:
-            named = [anchor for anchors in self.anchors for anchor in anchors]
+        named = [anchor for anchors in self.anchors for anchor in anchors]
+        if self.level is not None and named:
             found, problems = confirm(named, url)
             self.check("chain", problems, ANCHORED)
             self.confirmed += found

@@ -1,40 +1,18 @@
 """The verifier's page in Chromium, opened from the disk as somebody would who was sent it."""
 
 import json
-import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "contracts" / "verifier_js" / "page.html"
 VECTORS = ROOT / "tests" / "vectors"
-CHROMIUM = shutil.which("chromium")
-IS_REQUIRED = os.environ.get("LETHE_TEST_REQUIRE") == "1"
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None and not IS_REQUIRED, reason="needs Chromium"),
-]
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """Without a network; whatever it asks for besides itself fails the test."""
-    asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        opened = browser.new_page(offline=True)
-        opened.on("request", lambda request: asked.append(request.url))
-        opened.on("pageerror", lambda error: asked.append(str(error)))
-        opened.goto(PAGE.as_uri())
-        yield opened
-        browser.close()
-    assert asked == [PAGE.as_uri()]
+pytestmark = pytest.mark.browser
 
 
 def verdict(page: Page, certificate: Path, keys: Path | None = None) -> str:

@@ -1,41 +1,15 @@
 """The verifier's page in Chromium on receipts and bundles, opened from the disk."""
 
 import copy
-import os
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.vectors import make_js_bundles as bundles
 from tests.vectors import make_js_receipts as receipts
 
-PAGE = Path(__file__).parents[2] / "contracts" / "verifier_js" / "page.html"
-CHROMIUM = shutil.which("chromium")
-IS_REQUIRED = os.environ.get("LETHE_TEST_REQUIRE") == "1"
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None and not IS_REQUIRED, reason="needs Chromium"),
-]
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    """Without a network; whatever it asks for besides itself fails the test."""
-    asked: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        opened = browser.new_page(offline=True)
-        opened.on("request", lambda request: asked.append(request.url))
-        opened.on("pageerror", lambda error: asked.append(str(error)))
-        opened.on("console", lambda message: asked.append(message.text))
-        opened.goto(PAGE.as_uri())
-        yield opened
-        browser.close()
-    assert asked == [PAGE.as_uri()]
+pytestmark = pytest.mark.browser
 
 
 def verdict(page: Page, name: str, content: bytes, folder: Path) -> str:

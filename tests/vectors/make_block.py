@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from web3 import Web3
-
 from contracts.adapters.evm import receipt_proofs
 from contracts.verifier import log
 from contracts.verifier.anchors import Anchor
+from contracts.verifier.keccak import keccak256
 
 #: As many transactions, of which the anchor is this one; its event is the second of its logs.
 _COUNT, _PLACE = 20, 7
@@ -24,9 +23,9 @@ def with_receipt(part: dict[str, Any]) -> dict[str, Any]:
     receipts[_PLACE]["logs"][0]["address"] = "0x" + "11" * 20
     block = _block(part)
     proof = receipt_proofs.make(block, receipts, tx_hash=bytes([_PLACE]) * 32, log_index=1)
-    block["receiptsRoot"] = Web3.keccak(proof.nodes[0]).to_0x_hex()
+    block["receiptsRoot"] = "0x" + keccak256(proof.nodes[0]).hex()
     proof = receipt_proofs.make(block, receipts, tx_hash=bytes([_PLACE]) * 32, log_index=1)
-    hash_ = Web3.keccak(proof.header).hex().removeprefix("0x")
+    hash_ = keccak256(proof.header).hex()
     return {**part, "block_hash": hash_, "log_index": 1, "receipt": proof.as_part()}
 
 

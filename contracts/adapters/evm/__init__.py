@@ -1,1 +1,9 @@
-"""Any EVM chain: the only package that imports web3, which `..chains` loads with care."""
+"""Any EVM chain: the only package that imports web3, which raises every thread's recursion limit."""
+
+import sys
+
+_limit = sys.getrecursionlimit()
+try:
+    import web3  # noqa: F401  so that nothing below raises it again
+finally:
+    sys.setrecursionlimit(_limit)
