@@ -1,4 +1,4 @@
-"""Any EVM chain: the only package that imports web3, which raises every thread's recursion limit."""
+"""Any EVM chain: the only package that imports web3, which raises the limit of recursion."""
 
 import sys
 
