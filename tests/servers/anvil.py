@@ -1,6 +1,7 @@
 """A local EVM chain of its own for a test: anvil, from the cache that scripts/chain.sh fills."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -45,7 +46,9 @@ def running(*arguments: str) -> Iterator[Web3]:
         str(toolchain() / "node_modules" / ".bin" / "anvil"), "--port", str(port), "--silent",
         "--hardfork", "prague", *arguments,
     ]  # fmt: skip
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True
+    )
     try:
         chain = Web3(Web3.HTTPProvider(f"http://127.0.0.1:{port}"))
         ends_at = time.monotonic() + _PATIENCE
@@ -55,7 +58,7 @@ def running(*arguments: str) -> Iterator[Web3]:
             time.sleep(0.05)
         yield chain
     finally:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)  # npm's command has the chain as its child
         process.wait()
 
 
