@@ -57,9 +57,9 @@ ENVELOPE = members(
         "signatures": listed(members({"keyid": KEY_ID, "sig": BASE64}), 1, 8),
     }
 )
-_HEX = text("([0-9a-f]{2})+")
+_HEADER, _NODE = ({**text("([0-9a-f]{2})+"), "maxLength": 2 * most} for most in (4_096, 65_536))
 #: That the block has the event: its header, and the nodes from its root of receipts to the receipt.
-_RECEIPT = members({"header": _HEX, "key": COUNT, "nodes": listed(_HEX, 1, 64), "log": COUNT})
+_RECEIPT = members({"header": _HEADER, "key": COUNT, "nodes": listed(_NODE, 1, 64), "log": COUNT})
 #: A head with the entry that a chain keeps, by what finds it there.
 ANCHOR = members(
     {

@@ -110,7 +110,8 @@ def _in_array(value: Any, schema: Schema, defs: Schema, place: str) -> list[str]
 
 
 def _in_string(value: Any, schema: Schema, _defs: Schema, place: str) -> list[str]:
-    fits = re.fullmatch(schema["pattern"], value) is not None
+    fits = len(value) <= schema.get("maxLength", len(value))
+    fits = fits and re.fullmatch(schema["pattern"], value) is not None
     return [] if fits else [place + ": is not written as it must be"]
 
 

@@ -141,8 +141,9 @@ export const isKeys = members({
   ),
 });
 
-const hex = text("([0-9a-f]{2})+");
-const receipt = members({ header: hex, key: count, nodes: list(hex, 1, 64), log: count });
+const pairs = text("([0-9a-f]{2})+");
+const hex = (most) => (value) => pairs(value) && value.length <= 2 * most;
+const receipt = members({ header: hex(4096), key: count, nodes: list(hex(65536), 1, 64), log: count });
 export const anchor = members({
   chain_id: whole(1),
   contract: text("0x[0-9a-f]{40}"),

@@ -24,7 +24,7 @@ def place_of(row: ConsentRecord, *, now: datetime) -> Pointer:
     Raises SubjectErased, StatusListFull.
     """
     living = Subject.objects.select_for_update(no_key=True)  # against a withdrawal meanwhile
-    if not living.filter(trail_id=row.trail_id, state="live").exists():
+    if living.filter(trail_id=row.trail_id, state="live").values_list("id").first() is None:
         raise SubjectErased
     held = ConsentStatus.objects.filter(consent=row).first()
     if held is not None:

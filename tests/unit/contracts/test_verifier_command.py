@@ -1,3 +1,4 @@
+import ast
 import json
 import subprocess
 import sys
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.services import single_file
 from contracts.verifier import __main__ as command
 
 ROOT = Path(__file__).parents[3]
@@ -22,6 +24,55 @@ def _run(*arguments: str, isolated: bool = True) -> subprocess.CompletedProcess[
         timeout=60,
         check=False,
     )
+
+
+class TestSingleFile:
+    """What a bundle brings as verify.py."""
+
+    def test_is_written_for_python_3_9(self) -> None:
+        ast.parse(single_file.verifier(), feature_version=(3, 9))
+        for file in (ROOT / "contracts" / "verifier").glob("*.py"):
+            ast.parse(file.read_text(), feature_version=(3, 9))
+
+    def test_says_what_the_package_says(self, tmp_path: Path) -> None:
+        program = tmp_path / "verify.py"
+        program.write_text(single_file.verifier())
+        vectors = [GOLDEN.with_name("bundle-v1.zip"), GOLDEN.with_name("receipt-v1-consent.json")]
+
+        for vector in [*vectors, GOLDEN]:
+            done = subprocess.run(
+                [sys.executable, "-I", "-S", str(program), str(vector), "--json"],
+                cwd=tmp_path, env={}, capture_output=True, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            assert done.stdout == _run(str(vector), "--json").stdout
+            assert json.loads(done.stdout)["verdict"] == "valid"
+
+
+class TestStatus:
+    """The lowest level that fails, or is asked for and not shown."""
+
+    @pytest.mark.parametrize(
+        ("name", "arguments", "status"),
+        [
+            ("bundle-v1.zip", [], 0),
+            ("bundle-v1.zip", ["--level", "3"], 0),
+            ("bundle-v1.zip", ["--level", "2"], 12),
+            ("certificate-v1.json", ["--level", "1"], 11),
+            ("certificate-v1-logged.json", ["--level", "3"], 13),
+            ("receipt-v1-lease-open.json", ["--level", "2"], 11),
+        ],
+    )
+    def test_tells_what_is_not_shown(self, name: str, arguments: list[str], status: int) -> None:
+        assert command.main([str(GOLDEN.with_name(name)), *arguments]) == status
+
+    def test_is_0_with_the_hash_of_a_block_that_the_file_proves(self) -> None:
+        file = GOLDEN.with_name("certificate-v1-anchored.json")
+        (block, _) = json.loads(file.read_text())["log"]["anchors"]
+
+        for hash_, status in ((block["block_hash"], 0), ("0x" + block["block_hash"].upper(), 0),
+                              ("00" * 32, 12)):  # fmt: skip
+            asked = ["--level", "2", "--block-hash", hash_]
+            assert command.main([str(file), *asked]) == status
 
 
 class TestCommand:
