@@ -6,7 +6,7 @@ Format: `docs/formats/bundle.md`.
 import hashlib
 import json
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from io import BytesIO
 from typing import Any, Final
@@ -17,11 +17,13 @@ from django.conf import settings
 from contracts.services import single_file
 from contracts.verifier import bundle, story
 from core import signing_keys
+from core.logging import get_logger
 from core.models import AuditEvent
 from core.unit_of_work import no_open_transaction
-from governance.models import SubjectRequest
+from governance.models import Certificate, SubjectRequest
 from governance.services import certificates, log_parts, receipts, requests
 
+logger = get_logger(__name__)
 #: The steps that the story of an erasure is told by, of those that name it.
 _STEPS: Final = (
     "governance.request.released",
@@ -64,7 +66,7 @@ def of_request(*, controller_id: UUID, request_id: UUID, now: datetime) -> bytes
         content = _json(_without_keys(certificates.file(row)))
         files[f"certificate-{row.kind}.json"] = ("document", content)
     events = _events(request) if issued else None
-    if events is not None:
+    if events is not None and _tells(events["entries"], issued):
         files["events.json"] = ("events", _json(events))
     return zip_of(files)
 
@@ -80,6 +82,20 @@ def _events(request: SubjectRequest) -> dict[str, Any] | None:
             return None
         entries.append({name: entry[name] for name in ("event", "r", "proof")})
     return {"format": story.FILE_TYPE, "entries": entries}
+
+
+def _tells(entries: Sequence[Mapping[str, Any]], issued: Sequence[Certificate]) -> bool:
+    """Whether the events tell what the certificates do.
+
+    After a restore some are lost, and the erasure was told anew: then level 3 is not shown.
+    """
+    events = [dict(entry["event"]) for entry in entries]
+    problems = [
+        problem for row in issued for problem in story.problems(certificates.stated(row), events)
+    ]
+    if problems:
+        logger.warning("bundle.story_incomplete", reason=problems[0])
+    return not problems
 
 
 def _without_keys(file: Mapping[str, Any]) -> dict[str, Any]:

@@ -230,5 +230,11 @@ def file(certificate: Certificate) -> dict[str, Any]:
     return document if part is None else {**document, "log": part}
 
 
+def stated(certificate: Certificate) -> dict[str, Any]:
+    """What it says: its predicate."""
+    predicate: dict[str, Any] = json.loads(_payload(certificate))["predicate"]
+    return predicate
+
+
 def _payload(certificate: Certificate) -> bytes:
     return base64.b64decode(certificate.document["envelope"]["payload"])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from contracts.verifier import bundle
 from contracts.verifier.bundle import Bundle
@@ -66,6 +67,10 @@ def with_events(content: bytes, change: Callable[[list[Any]], object]) -> Bundle
 
 def without(number: int) -> Callable[[list[Any]], object]:
     return lambda entries: entries.pop(number)
+
+
+def changed(number: int, member: str, value: Any) -> Callable[[list[Any]], object]:
+    return lambda entries: entries[number]["event"].update({member: value})
 
 
 class TestBundle:
@@ -160,17 +165,22 @@ class TestStory:
     def test_with_any_member_of_an_event_changed_fails(self, study: Study) -> None:
         content = of_erasure(study)
         entries = json.loads(unpacked(content)["events.json"])["entries"]
+        other = "00000000-0000-4000-8000-000000000000"
+        new: dict[str, Any] = {
+            "action": "vault.shredding.other",
+            "actor": "process:other",
+            "at": "2026-01-01T00:00:00.000000Z",
+            "details": {"x": 1},
+            "role": "other",
+        }
 
         for number, entry in enumerate(entries):
-            for member in entry["event"]:
-
-                def change(entries: list[Any], at: int = number, name: str = member) -> None:
-                    event = entries[at]["event"]
-                    event[name] = (
-                        "00000000-0000-4000-8000-000000000000" if name != "details" else {"x": 1}
-                    )
-
-                assert with_events(content, change).levels[3] == "fails", (number, member)
+            for member in entry["event"].keys() - {"trail"}:
+                value = new.get(member, other)
+                report = with_events(content, changed(number, member, value))
+                assert report.levels == {**WHOLE, 3: "fails"}, (number, member)
+            report = with_events(content, changed(number, "trail", other))
+            assert report.levels[0] == "fails"
 
     def test_with_events_of_another_erasure_fails(self, study: Study) -> None:
         keeper = FakeHeadKeeper()
@@ -180,6 +190,21 @@ class TestStory:
         report = bundle.examine(packed({**unpacked(ours), "events.json": foreign}))
 
         assert report.levels[3] == "fails"
+
+    @pytest.mark.parametrize("action", ["vault.shredding.fenced", "governance.request.released"])
+    def test_that_a_restore_has_lost_a_part_of_is_not_handed_out(
+        self, study: Study, action: str
+    ) -> None:
+        request = released(study.cast, study.patient("ada"))
+        study.cast.run()
+        publish()
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("DELETE FROM core_auditevent WHERE action = %s", [action])
+
+        report = bundle.examine(fetched(study.cast, request))
+
+        assert report.verdict == "valid"
+        assert report.levels[3] == "not-shown"
 
     def test_without_events_is_not_shown(self, study: Study) -> None:
         files = unpacked(of_erasure(study))
