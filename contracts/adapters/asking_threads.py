@@ -67,9 +67,8 @@ class AskingThread(threading.Thread):
 
 
 def start_all(stopped: threading.Event) -> list[AskingThread]:
-    """A thread for status lists; for authority and witnesses one each, as far as configured."""
-    every = timedelta(seconds=settings.LETHE_STATUS_EVERY)
-    threads = [AskingThread("status-lists", _publish, every=every, stopped=stopped)]
+    """A thread for the timestamp authority and one for the witnesses, as far as configured."""
+    threads = []
     if timestamps.is_configured():
         every = timedelta(seconds=settings.LETHE_TSA_EVERY)
         threads.append(AskingThread("timestamps", _stamp, every=every, stopped=stopped))
@@ -79,6 +78,14 @@ def start_all(stopped: threading.Event) -> list[AskingThread]:
     for thread in threads:
         thread.start()
     return threads
+
+
+def start_status_lists(stopped: threading.Event) -> AskingThread:
+    """A thread that publishes the next versions of status lists."""
+    every = timedelta(seconds=settings.LETHE_STATUS_EVERY)
+    thread = AskingThread("status-lists", _publish, every=every, stopped=stopped)
+    thread.start()
+    return thread
 
 
 def _stamp(now: datetime) -> None:

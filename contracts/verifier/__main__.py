@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any, List, Optional, Union
 
 from contracts.verifier import bundle, documents, words
@@ -36,6 +37,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         report.believe({one.lower().replace("0x", "", 1) for one in options.block_hash})
         if options.rpc is not None:
             report.ask(options.rpc)
+        if options.stamps is not None:
+            _write_stamps(report, options.stamps)
     short = _short(report, options.level)
     if options.json:
         told = {**words.as_object(report), "asked_and_not_shown": short}
@@ -66,8 +69,24 @@ def _parser() -> argparse.ArgumentParser:
         "--block-hash", metavar="HEX", action="append", default=[],
         help="a block's hash from a source of your own; may be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--stamps", metavar="FOLDER",
+        help="write timestamp tokens and what they are over there, for openssl to verify",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print a machine verdict")
     return parser
+
+
+def _write_stamps(report: Union[Report, Bundle], folder: str) -> None:
+    """Two files for each token, and the command that verifies it, on standard error."""
+    reports = [one for _, one in report.documents] if isinstance(report, Bundle) else [report]
+    held = [stamp for one in reports if one.level for stamp in one.stamps]
+    for number, stamp in enumerate(held, start=1):
+        token, text = (Path(folder) / ("stamp-%d.%s" % (number, end)) for end in ("der", "txt"))
+        token.write_bytes(stamp.token)
+        text.write_bytes(stamp.entry.text.encode("utf-8"))
+        said = "openssl ts -verify -token_in -in %s -data %s -CAfile ROOTS.pem"
+        print(said % (token, text), file=sys.stderr)
 
 
 def _short(report: Union[Report, Bundle], asked: int) -> List[int]:

@@ -6,7 +6,8 @@ import hashlib
 from typing import Any, List
 
 from contracts.verifier import schema
-from contracts.verifier.envelope import decoded, instant
+from contracts.verifier.envelope import instant
+from contracts.verifier.log import decoded
 
 
 def event_problems(file: Any, predicate: Any) -> List[str]:

@@ -97,10 +97,14 @@ def _examine_log(report: Report, file: Any, keys: Keys) -> None:
     if any("anchors" in part for part in parts):
         anchored = _all(one.anchored for one in found)
         passed.append(report.check("log: anchored heads", anchored, ANCHORED))
+    if any("stamp" in part for part in parts):
+        stamped = _all(one.stamped for one in found)
+        passed.append(report.check("log: stamped heads", stamped, ANCHORED))
     if all(passed[:2]):
         report.signed_with += dict.fromkeys(one.key for one in found if one.key is not None)
         report.entries = [one.entry for one in found if one.entry is not None]
         report.anchors = [one.anchors for one in found]
+        report.stamps = [one.stamp for one in found if one.stamp is not None]
 
 
 def _all(lists: Any) -> List[str]:

@@ -5,12 +5,11 @@ Formats: `docs/formats/dsse.md` and `keys.md`. Nothing here trusts its input.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from datetime import datetime
 from typing import Any, Dict, List, Optional
 
 from contracts.verifier import ed25519, schema_parts, shapes, strict_json
+from contracts.verifier.log import decoded
 from contracts.verifier.report import Report
 from contracts.verifier.shapes import Schema
 
@@ -97,15 +96,6 @@ def signer_problems(report: Report, predicate: Any, keys: Keys) -> List[str]:
     if any(key["key_id"].rpartition(":")[0] != key["holder"] for key in keys.values()):
         problems.append("a key id does not name its holder")
     return problems
-
-
-def decoded(text: str) -> Optional[bytes]:
-    """Bytes of standard base 64 in its one canonical spelling, else None."""
-    try:
-        content = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return content if base64.b64encode(content).decode("ascii") == text else None
 
 
 def instant(text: str) -> Optional[datetime]:

@@ -35,6 +35,11 @@ IN_BLOCKS = (
     "that the chains have such blocks. Compare a hash with a source that you trust (--block-hash), "
     "or have a node asked (--rpc)."
 )
+SAID_TO_BE_STAMPED = (
+    "When it entered the log: the file holds a timestamp token over a head with it, whose "
+    "signature is not checked here. Write it out (--stamps) and have openssl verify it with the "
+    "certificates of an authority that you trust."
+)
 TOLD_BY_HASH = (
     "That the chain keeps the block whose hash was given: you, or the source that you have it "
     "from, said so."
@@ -99,7 +104,7 @@ def not_proven(report: Report) -> List[str]:
     is_certificate = report.kind == "certificate"
     said = [UNPUBLISHED] if report.keys_from == "file" else []
     said += NOT_PROVEN if is_certificate else [RECORDED, *_of_receipt(report)]
-    said.append(_time_limit(report))
+    said += _time_limits(report)
     return said + (_of_certificate(report.predicate) if is_certificate else [])
 
 
@@ -132,6 +137,15 @@ def _of_certificate(predicate: Any) -> List[str]:
     if predicate["method"]["custodian"] == "keyring":
         said.append(STAND_IN)
     return said
+
+
+def _time_limits(report: Report) -> List[str]:
+    limit = _time_limit(report)
+    if report.levels[2] == HOLDS or not report.entries:
+        return [limit]
+    if len(report.stamps) < len(report.entries):
+        return [limit]
+    return [SAID_TO_BE_STAMPED] if limit == UNANCHORED else [limit, SAID_TO_BE_STAMPED]
 
 
 def _time_limit(report: Report) -> str:

@@ -34,7 +34,7 @@ class Entry:
         self.index, self.path = index, path
         self.origin: str = note["origin"]
         self.size = int(note["size"])
-        self.root: bytes = _decoded(note["root"]) or b""
+        self.root: bytes = decoded(note["root"]) or b""
         self.text: str = note.group(1)
         self.note: str = note.group(0)
         self.lines: str = note["lines"]
@@ -52,9 +52,9 @@ def parse(proof: str) -> Optional[Entry]:
     note = None if found is None else _NOTE.fullmatch(found.group(3))
     if found is None or note is None or "+" in note["origin"]:
         return None
-    hashes = [_decoded(line) for line in found.group(2).split("\n")[:-1]]
+    hashes = [decoded(line) for line in found.group(2).split("\n")[:-1]]
     path = [one for one in hashes if one is not None]
-    if len(path) < len(hashes) or _decoded(note["root"]) is None:
+    if len(path) < len(hashes) or decoded(note["root"]) is None:
         return None
     return Entry(int(found.group(1)), path, note)
 
@@ -91,13 +91,13 @@ def _signature(entry: Entry, public: bytes) -> Optional[bytes]:
     key_id = hashlib.sha256(name + b"\n" + _ED25519 + public).digest()[:_ID_BYTES]
     for line in entry.lines.split("\n")[:-1]:
         _, name_of_key, text = line.split(" ")
-        held = _decoded(text)
+        held = decoded(text)
         if held is not None and name_of_key == entry.origin and held[:_ID_BYTES] == key_id:
             return held[_ID_BYTES:]
     return None
 
 
-def _decoded(text: str) -> Optional[bytes]:
+def decoded(text: str) -> Optional[bytes]:
     """Bytes of standard base 64 in its one canonical spelling, else None."""
     try:
         content = base64.b64decode(text, validate=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, List, NamedTuple, Optional, Tuple
 
-from contracts.verifier import anchors, log
+from contracts.verifier import anchors, log, stamps
 from contracts.verifier.envelope import Keys
 
 
@@ -15,8 +15,10 @@ class Opened(NamedTuple):
     inclusion: List[str]
     head: List[str]
     anchored: List[str]
+    stamped: List[str]
     entry: Optional[log.Entry]
     anchors: List[anchors.Anchor]
+    stamp: Optional[stamps.Stamp]
     key: Optional[Tuple[str, str, str]]
 
 
@@ -25,13 +27,14 @@ def examine(part: Any, keys: Keys) -> Opened:
     entry = log.parse(part["proof"])
     if entry is None:
         wrong = ["the proof is not a tlog-proof with a checkpoint"]
-        return Opened(wrong, [], [], [], None, [], None)
+        return Opened(wrong, [], [], [], [], None, [], None, None)
     leaf = log.commitment(part["event"], bytes.fromhex(part["r"]))
     inclusion = log.inclusion_problems(entry, leaf)
     head, key = log.signature_problems(entry, keys)
     found, anchored = anchors.examine(part.get("anchors", []), leaf, keys)
-    is_good = not inclusion and not head
-    return Opened([], inclusion, head, anchored, entry if is_good else None, found, key)
+    stamp, stamped = stamps.examine(part["stamp"], leaf, keys) if "stamp" in part else (None, [])
+    own = None if inclusion or head else entry
+    return Opened([], inclusion, head, anchored, stamped, own, found, stamp, key)
 
 
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"

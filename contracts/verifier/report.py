@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from contracts.verifier.anchors import Anchor, confirm
 from contracts.verifier.log import Entry
+from contracts.verifier.stamps import Stamp
 
 VALID, INVALID, UNREADABLE = "valid", "invalid", "unreadable"
 HOLDS, NOT_SHOWN, FAILS = "holds", "not-shown", "fails"
@@ -22,7 +24,7 @@ class Check(NamedTuple):
     level: int
 
 
-class Findings:
+class Findings(ABC):
     """Checks in order, and the verdict that follows from the levels that they belong to."""
 
     def __init__(self) -> None:
@@ -30,9 +32,9 @@ class Findings:
         self.unreadable: Optional[str] = None
 
     @property
+    @abstractmethod
     def levels(self) -> Dict[int, str]:
         """Of each level whether it holds, fails, or is not shown."""
-        raise NotImplementedError
 
     @property
     def failed(self) -> Set[int]:
@@ -66,6 +68,7 @@ class Report(Findings):
         #: The anchors of each entry of the log part.
         self.anchors: List[List[Anchor]] = []
         self.confirmed: List[Anchor] = []
+        self.stamps: List[Stamp] = []
         self.was_asked = False
 
     @property
@@ -83,7 +86,8 @@ class Report(Findings):
     @property
     def heads(self) -> List[Entry]:
         """Every head of the log that the document was checked against."""
-        return self.entries + [anchor.entry for of_one in self.anchors for anchor in of_one]
+        anchored = [anchor.entry for of_one in self.anchors for anchor in of_one]
+        return self.entries + anchored + [stamp.entry for stamp in self.stamps]
 
     @property
     def level(self) -> Optional[int]:

@@ -21,6 +21,7 @@ from contracts.verifier.schema_parts import (
     POSITIVE,
     PROCESS,
     SOFTWARE,
+    STAMP,
     STATEMENT_TYPE,
     UUID,
     UUID_OR_NULL,
@@ -242,7 +243,7 @@ _LOG = members(
         "r": HEX32,
         "proof": text("[\\s\\S]+"),
     },
-    {"anchors": listed(ANCHOR, 1, 16)},
+    {"anchors": listed(ANCHOR, 1, 16), "stamp": STAMP},
 )
 SCHEMA: Schema = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -76,6 +76,14 @@ ANCHOR = members(
     },
     {"receipt": _RECEIPT},
 )
+#: A token over a head with the entry, and the time in it.
+STAMP = members(
+    {
+        "token": {**BASE64, "maxLength": 65_536},
+        "stamped_at": INSTANT,
+        "proof": text("[\\s\\S]+"),
+    }
+)
 _DETAIL = text("[ -~]{0,500}")
 #: The members of an event that the log commits to, but for whose trail it is on.
 _EVENT = {
@@ -99,5 +107,5 @@ EVENT_ENTRY = members({"event": members({**_EVENT, "trail": {"type": "null"}}), 
 #: Any event, opened, with its proof and what chains keep of that.
 LOG_ENTRY = members(
     {"event": members({**_EVENT, "trail": UUID_OR_NULL}), **_PROVEN},
-    {"anchors": listed(ANCHOR, 1, 16)},
+    {"anchors": listed(ANCHOR, 1, 16), "stamp": STAMP},
 )

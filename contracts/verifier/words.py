@@ -69,6 +69,11 @@ def _document(report: Report) -> Dict[str, Any]:
         "statement": predicate if report.verdict == VALID else None,
         "log": [_log(entry) for entry in report.entries if report.level],
         "anchors": [_anchor(anchor, report) for anchor in anchors if report.level],
+        "stamps": [
+            {"stamped_at": one.stamped_at, "size": one.entry.size}
+            for one in report.stamps
+            if report.level
+        ],
         "proven": limits.proven(report) if report.verdict == VALID else [],
     }
 
@@ -159,6 +164,9 @@ def _log_lines(report: Report) -> List[str]:
         told = _log(entry)
         lines.append("      log %(origin)s: entry %(index)d of %(size)d, root %(root)s" % told)
         lines += ["      " + _anchor_line(anchor) for anchor in anchors]
+    for stamp in report.stamps:
+        said = (stamp.stamped_at, stamp.entry.size)
+        lines.append("      token of %s over a head of %d entries" % said)
     return lines
 
 

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 
 const MODULES = [
   "texts", "strict", "bytes", "identifiers", "shape", "receipt_shape", "meaning", "levels", "log", "keccak", "rlp",
-  "in_block", "anchors", "entries", "certificate", "receipt", "document", "zip", "story", "bundle", "limits", "verify",
+  "in_block", "stamps", "anchors", "entries", "certificate", "receipt", "document", "zip", "story", "bundle", "limits", "verify",
   "plain", "page",
 ];
 

@@ -4,9 +4,9 @@
 import { fromBase64, fromHex, isSigned, joined, same, utf8 } from "./bytes.mjs";
 import * as certificate from "./certificate.mjs";
 import {
-  anchorProblem, anchorsOf, areAnchored, areConfirmed, headProblem, inclusionProblem, opened,
+  anchorProblem, anchorsOf, areAnchored, areConfirmed, headProblem, inclusionProblem, opened, stampsProblem,
 } from "./entries.mjs";
-import { check, HOLDS, must, reported, settle, Stop } from "./levels.mjs";
+import { check, FAILS, HOLDS, must, reported, settle, Stop } from "./levels.mjs";
 import * as receipt from "./receipt.mjs";
 import { isKeys } from "./shape.mjs";
 import { canonical, NotStrict, read } from "./strict.mjs";
@@ -118,10 +118,12 @@ async function logged(report, family, parts, payload, keys, blocks) {
   check(report, 1, "log: inclusion", await inclusionProblem(entries));
   check(report, 1, "log: head", await headProblem(entries, keys));
   if (entries.some((entry) => anchorsOf(entry).length > 0)) {
-    const isGood = check(report, 2, "log: anchored heads", await anchorProblem(entries, keys));
-    if (!isGood) return settle(report, 1);
+    check(report, 2, "log: anchored heads", await anchorProblem(entries, keys));
+  }
+  if (entries.some(({ part }) => part.has("stamp"))) {
+    check(report, 2, "log: stamped heads", await stampsProblem(entries, keys));
   }
   settle(report, 1);
-  if (report.levels[1] === HOLDS && areConfirmed(entries, blocks)) settle(report, 2);
+  if (report.levels[1] === HOLDS && report.levels[2] !== FAILS && areConfirmed(entries, blocks)) settle(report, 2);
   Object.assign(report, { entries, isAnchored: areAnchored(entries) });
 }

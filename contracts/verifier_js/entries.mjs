@@ -2,6 +2,7 @@
 
 import { anchored, isConfirmed } from "./anchors.mjs";
 import * as log from "./log.mjs";
+import { stampProblem } from "./stamps.mjs";
 
 /** The parts with the proofs read and the entries computed; null when a proof cannot be read. */
 export async function opened(parts) {
@@ -24,6 +25,9 @@ export const headProblem = (entries, keys) => first(entries, ({ proof }) => log.
 export const anchorProblem = (entries, keys) =>
   first(entries, (entry) => anchored(anchorsOf(entry), entry.leaf, keys));
 
+export const stampsProblem = (entries, keys) =>
+  first(entries, ({ part, leaf }) => (part.has("stamp") ? stampProblem(part.get("stamp"), leaf, keys) : null));
+
 export const anchorsOf = ({ part }) => part.get("anchors") ?? [];
 
 /** Every head that these were checked against. */
@@ -31,6 +35,7 @@ export const headsOf = (entries) =>
   entries.flatMap((entry) => [
     entry.proof,
     ...anchorsOf(entry).map((head) => log.parse(head.get("proof"))),
+    ...(entry.part.has("stamp") ? [log.parse(entry.part.get("stamp").get("proof"))] : []),
   ]);
 
 /** Whether chains are said to keep every entry. */

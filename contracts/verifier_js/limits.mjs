@@ -24,6 +24,10 @@ const IN_BLOCKS =
   "When it entered the log: the file shows that blocks of these hashes have heads with it, not " +
   "that the chains have such blocks. Compare a hash with a source that you trust (--block-hash), " +
   "or have a node asked (--rpc).";
+const SAID_TO_BE_STAMPED =
+  "When it entered the log: the file holds a timestamp token over a head with it, whose signature " +
+  "is not checked here. Write it out (--stamps) and have openssl verify it with the certificates " +
+  "of an authority that you trust.";
 const KEPT_BY_CHAIN =
   "That the chain keeps the block whose hash was given: you, or the source that you have it " +
   "from, said so.";
@@ -74,10 +78,11 @@ export function notProven(report) {
 }
 
 function ofTime({ levels, entries, isAnchored }) {
-  if (entries === undefined) return UNLOGGED;
-  if (levels[2] === HOLDS) return KEPT_BY_CHAIN;
-  if (!isAnchored) return UNANCHORED;
-  return entries.every(isInBlock) ? IN_BLOCKS : SAID_TO_BE_ANCHORED;
+  if (entries === undefined) return [UNLOGGED];
+  if (levels[2] === HOLDS) return [KEPT_BY_CHAIN];
+  const stamped = entries.every(({ part }) => part.has("stamp")) ? [SAID_TO_BE_STAMPED] : [];
+  if (!isAnchored) return stamped.length > 0 ? stamped : [UNANCHORED];
+  return [entries.every(isInBlock) ? IN_BLOCKS : SAID_TO_BE_ANCHORED, ...stamped];
 }
 
 const isInBlock = ({ part }) => part.get("anchors").some((head) => head.has("receipt"));
@@ -86,16 +91,16 @@ function ofConsent(report) {
   const { predicate } = report;
   const isGiven = predicate.get("facts").get("decision") === "given";
   const since = predicate.has("status") ? WITHDRAWN_LISTED : WITHDRAWN;
-  return [RECORDED, WHOSE, ...(isGiven ? [since] : []), ofTime(report)];
+  return [RECORDED, WHOSE, ...(isGiven ? [since] : []), ...ofTime(report)];
 }
 
 function ofDecision(report) {
-  return [RECORDED, WHEN_RECEIVED, HUMAN_BEINGS, ofTime(report)];
+  return [RECORDED, WHEN_RECEIVED, HUMAN_BEINGS, ...ofTime(report)];
 }
 
 function ofLease(report) {
   const isOpen = report.predicate.get("facts").get("closing") === null;
-  return [RECORDED, PASSED_ON, ...(isOpen ? [NOT_CLOSED] : []), ofTime(report)];
+  return [RECORDED, PASSED_ON, ...(isOpen ? [NOT_CLOSED] : []), ...ofTime(report)];
 }
 
 function ofCertificate(report) {
@@ -107,7 +112,7 @@ function ofCertificate(report) {
   const byWord = (item) => item.get("evidence") === "signed-by-operator";
   return [
     ...ALWAYS,
-    ofTime(report),
+    ...ofTime(report),
     isWhole ? THREE_PERSONS : KEPT_DATA,
     ...(isPending ? [PENDING] : [ENDED, ...(until.get("inventory").some(byWord) ? [BY_WORD] : [])]),
     ...(has("shares", "absent") ? [ABSENT] : []),

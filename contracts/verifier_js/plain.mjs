@@ -44,6 +44,7 @@ function places({ entries = [] }) {
   return entries.flatMap(({ part, proof }) => [
     ["In the log", `${proof.origin}: entry ${proof.index} of ${proof.size}`],
     ...anchorsOf({ part }).map((head) => [head.has("receipt") ? "Proven to be in" : "Said to be in", block(head)]),
+    ...(part.has("stamp") ? [["Said to be stamped", time(part.get("stamp").get("stamped_at"))]] : []),
   ]);
 }
 

@@ -3,7 +3,7 @@
 
 import {
   actor, anchor, code, constant, count, digest, either, envelope, holder, id, instant, isKeys, list, members,
-  nothing, oneOf, proof, software, text, uuid, whole,
+  nothing, oneOf, proof, software, stamp, text, uuid, whole,
 } from "./shape.mjs";
 
 export const RECEIPT_TYPE = "urn:lethe:receipt-file:v1";
@@ -116,7 +116,7 @@ const entry = (trail, optional = {}) => members({ event: event(trail), r: digest
 
 export const isReceipt = members(
   { format: constant(RECEIPT_TYPE), envelope },
-  { keys: isKeys, log: members({ entries: list(entry(uuidOrNull, { anchors: list(anchor, 1, 16) }), 1, 100) }) },
+  { keys: isKeys, log: members({ entries: list(entry(uuidOrNull, { anchors: list(anchor, 1, 16), stamp }), 1, 100) }) },
 );
 
 /** The events that a bundle brings: none is a person's. */

@@ -157,6 +157,12 @@ export const anchor = members({
   proof,
 }, { receipt });
 
+export const stamp = members({
+  token: (value) => base64(value) && value.length <= 65536,
+  stamped_at: instant,
+  proof,
+});
+
 const log = members({
   event: members({
     action: constant("governance.certificate.issued"),
@@ -172,7 +178,7 @@ const log = members({
   }),
   r: digest,
   proof,
-}, { anchors: list(anchor, 1, 16) });
+}, { anchors: list(anchor, 1, 16), stamp });
 
 export const envelope = members({
   payloadType: constant("application/vnd.in-toto+json"),

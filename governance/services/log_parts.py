@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts.errors import LogBroken, NotLogged
-from contracts.services import anchor_proofs, proofs
+from contracts.services import anchor_proofs, proofs, stamp_proofs
 from core import audit, ids, metrics
 from core.commitment import Commitment
 from core.ids import PublicId
@@ -36,14 +36,20 @@ def of_event(row: AuditEvent, opening: Commitment | None = None) -> dict[str, An
     try:
         proof = proofs.inclusion(leaf=opening.leaf).text()
         anchors = anchor_proofs.of_leaf(opening.leaf)
+        stamp = stamp_proofs.of_leaf(opening.leaf)
     except NotLogged:
         return None
     except LogBroken as error:
         metrics.integrity_violated(code=error.code)
         logger.critical("log.no_proof", code=error.code)
         return None
-    part = {"event": audit.payload(row), "r": opening.r.hex(), "proof": proof}
-    return {**part, "anchors": anchors} if anchors else part
+    return {
+        "event": audit.payload(row),
+        "r": opening.r.hex(),
+        "proof": proof,
+        **({"anchors": anchors} if anchors else {}),
+        **({} if stamp is None else {"stamp": stamp}),
+    }
 
 
 def of_events(

@@ -30,6 +30,8 @@ from tests.vectors import make_block
 TEST_SEED = bytes([1]) * 32
 KEY_ID = "attester:1"
 VECTORS = Path(__file__).parent
+#: What `stamp-v1.der` says: a test authority's token over the logged certificate's head.
+STAMPED_AT = "2026-11-23T21:58:08.000000Z"
 SCHEMA_FILE = VECTORS.parents[1] / "docs" / "formats" / "certificate.schema.json"
 
 
@@ -274,6 +276,18 @@ def anchored(made: dict[str, Any]) -> dict[str, Any]:
     return {**whole, "log": {**whole["log"], "anchors": parts}}
 
 
+def stamped(made: dict[str, Any]) -> dict[str, Any]:
+    """The logged certificate with the token of a test authority over its head."""
+    whole = logged(made)
+    token = (VECTORS / "stamp-v1.der").read_bytes()
+    stamp = {
+        "token": base64.b64encode(token).decode(),
+        "stamped_at": STAMPED_AT,
+        "proof": whole["log"]["proof"],
+    }
+    return {**whole, "log": {**whole["log"], "stamp": stamp}}
+
+
 def path_of(hashes: list[bytes], index: int) -> list[bytes]:
     """RFC 9162, section 2.1.3.1, by its own recursion."""
     if len(hashes) == 1:
@@ -300,6 +314,8 @@ def main() -> None:
     (VECTORS / "certificate-v1-logged.json").write_text(vector)
     vector = json.dumps(anchored(certificate(predicate())), indent=2, sort_keys=True) + "\n"
     (VECTORS / "certificate-v1-anchored.json").write_text(vector)
+    vector = json.dumps(stamped(certificate(predicate())), indent=2, sort_keys=True) + "\n"
+    (VECTORS / "certificate-v1-stamped.json").write_text(vector)
     SCHEMA_FILE.write_text(json.dumps(SCHEMA, indent=2, sort_keys=True) + "\n")
 
 

@@ -1,7 +1,7 @@
 """The log's process: a batch every LETHE_LOG_EVERY seconds, more or less, until it is stopped.
 
-Beside it a thread for each chain of LETHE_CHAINS anchors what was published, and others ask for
-timestamps and cosignatures over it.
+Beside it a thread for each chain of LETHE_CHAINS anchors what was published, others ask for
+timestamps and cosignatures over it, and one publishes status lists.
 """
 
 import signal
@@ -42,6 +42,7 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: stopped.set())
         anchor_threads.start_all(stopped)
         asking_threads.start_all(stopped)
+        asking_threads.start_status_lists(stopped)
         while not stopped.wait(sequencing.pause().total_seconds()):
             self._round()
 

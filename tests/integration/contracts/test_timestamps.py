@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -18,13 +19,16 @@ from contracts.adapters import asking_threads
 from contracts.adapters.asking_threads import AskingThread
 from contracts.errors import AuthorityUnavailable, TimestampRefused
 from contracts.models import LogCheckpoint, LogTimestamp
-from contracts.services import asking, publishing, sealing, timestamps
-from core import clock, runtime
+from contracts.services import asking, proofs, publishing, sealing, stamp_proofs, timestamps
+from contracts.verifier import stamps
+from core import clock, runtime, signing_keys
+from core.models import LeafInbox
 from tests.fakes.custodian import FakeSigner
 from tests.servers import outside, tsa
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Answer = tuple[int, list[bytes]]
+LEAF = bytes(range(32))
 
 
 @pytest.fixture(scope="module")
@@ -400,3 +404,48 @@ class TestAuthority:
             check=False,
         )
         assert run.returncode != 0
+
+
+@pytest.mark.usefixtures("server")
+class TestInDocuments:
+    """What a document carries of them, for a stranger with openssl."""
+
+    def test_is_the_first_over_a_head_with_the_entry(self, authority: tsa.Authority) -> None:
+        timestamps.stamp(now=clock.now())
+        LeafInbox.objects.create(leaf=LEAF)
+        assert stamp_proofs.of_leaf(LEAF) is None
+        first = published()
+        assert stamp_proofs.of_leaf(LEAF) is None
+        timestamps.stamp(now=clock.now())
+        published()
+        timestamps.stamp(now=clock.now())
+
+        part = stamp_proofs.of_leaf(LEAF)
+
+        assert part is not None
+        stamp, problems = stamps.examine(part, LEAF, keys())
+        assert problems == []
+        assert stamp is not None
+        assert stamp.entry.text.encode() == text_of(first)
+        assert authority.verifies(stamp.token, stamp.entry.text.encode())
+
+    def test_of_another_head_is_refused(self) -> None:
+        LeafInbox.objects.create(leaf=LEAF)
+        published()
+        timestamps.stamp(now=clock.now())
+        part = stamp_proofs.of_leaf(LEAF)
+        published()
+        assert part is not None
+
+        moved = {**part, "proof": proofs.inclusion(leaf=LEAF).text()}
+        later = {**part, "stamped_at": "2026-01-01T00:00:00.000000Z"}
+
+        assert stamps.examine(moved, LEAF, keys())[1] == ["the token is about something else"]
+        assert stamps.examine(later, LEAF, keys())[1] == ["the token says another time"]
+
+
+def keys() -> dict[str, Any]:
+    return {
+        key.key_id: {"holder": key.holder, "public": key.public.hex(), "revoked_at": None}
+        for key in signing_keys.of("loggerd")
+    }

@@ -114,6 +114,19 @@ class TestCommand:
 
         assert command.main([str(GOLDEN)]) == 2
 
+    def test_writes_tokens_out_for_openssl(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = GOLDEN.with_name("certificate-v1-stamped.json")
+
+        assert command.main([str(file), "--stamps", str(tmp_path)]) == 0
+
+        assert (tmp_path / "stamp-1.der").read_bytes() == GOLDEN.with_name(
+            "stamp-v1.der"
+        ).read_bytes()
+        assert (tmp_path / "stamp-1.txt").read_text().startswith("log.example/synthetic\n67\n")
+        assert "openssl ts -verify -token_in" in capsys.readouterr().err
+
     def test_prints_the_statement_for_machines(self, capsys: pytest.CaptureFixture[str]) -> None:
         status = command.main([str(GOLDEN), "--json"])
 

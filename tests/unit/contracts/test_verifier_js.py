@@ -112,7 +112,7 @@ class TestAgreement:
     def test_on_every_golden_file(self, tmp_path: Path) -> None:
         files = [path.read_bytes() for path in sorted(VECTORS.glob("certificate-v1*.json"))]
 
-        assert len(files) == 7
+        assert len(files) == 8
         assert agree(files, tmp_path) == {"valid"}
 
     def test_on_what_is_not_proven_of_any_kind(self, tmp_path: Path) -> None:
@@ -125,7 +125,9 @@ class TestAgreement:
 
         assert agree([signed_again(one) for one in contents], tmp_path) == {"valid"}
 
-    @pytest.mark.parametrize("name", ["certificate-v1-anchored", "certificate-v1-final"])
+    @pytest.mark.parametrize(
+        "name", ["certificate-v1-anchored", "certificate-v1-final", "certificate-v1-stamped"]
+    )
     def test_on_every_mutation_of_a_file(self, name: str, tmp_path: Path) -> None:
         golden = json.loads((VECTORS / f"{name}.json").read_bytes())
 
@@ -152,6 +154,20 @@ class TestAgreement:
             files.append(golden[:at] + byte + golden[at + digest[7] % 2 :])
 
         assert {"invalid", "unreadable", "valid"} <= agree(files, tmp_path)
+
+    def test_on_every_byte_of_a_token(self, tmp_path: Path) -> None:
+        golden = json.loads((VECTORS / "certificate-v1-stamped.json").read_bytes())
+        token = base64.b64decode(golden["log"]["stamp"]["token"])
+        files = []
+        for at in range(len(token)):
+            for byte in (token[at] ^ 1, 0x80, 0x00):
+                changed = token[:at] + bytes([byte]) + token[at + 1 :]
+                golden["log"]["stamp"]["token"] = base64.b64encode(changed).decode()
+                files.append(json.dumps(golden).encode())
+            golden["log"]["stamp"]["token"] = base64.b64encode(token[:at]).decode()
+            files.append(json.dumps(golden).encode())
+
+        assert agree(files, tmp_path) == {"valid", "invalid"}
 
     def test_on_every_line_of_a_proof(self, tmp_path: Path) -> None:
         golden = json.loads((VECTORS / "certificate-v1-logged.json").read_bytes())
