@@ -3,7 +3,7 @@
 
 import { sha256, toHex } from "./bytes.mjs";
 import { examineDocument, keysById, keysProblem } from "./document.mjs";
-import { headProblem, headsOf, inclusionProblem, opened } from "./entries.mjs";
+import { headProblem, inclusionProblem, opened } from "./entries.mjs";
 import { check, FAILS, must, NOT_SHOWN, reported, settle, Stop } from "./levels.mjs";
 import { areEvents } from "./receipt_shape.mjs";
 import { constant, digest, list, members, oneOf, text } from "./shape.mjs";
@@ -50,7 +50,7 @@ export function examineBundle(content, { keys, keysFrom, blocks }) {
       report.documents.push({ name, report: await examineDocument(files.get(name), options) });
     }
     combine(report);
-    const heads = report.documents.flatMap(({ report: found }) => headsOf(found.entries ?? []));
+    const heads = report.documents.flatMap(({ report: found }) => found.heads ?? []);
     if (events !== undefined && report.levels[0] !== FAILS) {
       heads.push(...(await tell(report, events, keysById(known))));
     }

@@ -4,7 +4,7 @@
 import { fromBase64, fromHex, isSigned, joined, same, utf8 } from "./bytes.mjs";
 import * as certificate from "./certificate.mjs";
 import {
-  anchorProblem, anchorsOf, areAnchored, areConfirmed, headProblem, inclusionProblem, opened, stampsProblem,
+  anchorProblem, anchorsOf, areAnchored, areConfirmed, headProblem, headsOf, inclusionProblem, opened, stampsProblem,
 } from "./entries.mjs";
 import { check, FAILS, HOLDS, must, reported, settle, Stop } from "./levels.mjs";
 import * as receipt from "./receipt.mjs";
@@ -125,5 +125,6 @@ async function logged(report, family, parts, payload, keys, blocks) {
   }
   settle(report, 1);
   if (report.levels[1] === HOLDS && report.levels[2] !== FAILS && areConfirmed(entries, blocks)) settle(report, 2);
-  Object.assign(report, { entries, isAnchored: areAnchored(entries) });
+  const shown = report.levels[1] === HOLDS ? headsOf(entries, report.levels[2] !== FAILS) : [];
+  Object.assign(report, { entries, isAnchored: areAnchored(entries), heads: shown });
 }

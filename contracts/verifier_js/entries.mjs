@@ -30,13 +30,14 @@ export const stampsProblem = (entries, keys) =>
 
 export const anchorsOf = ({ part }) => part.get("anchors") ?? [];
 
-/** Every head that these were checked against. */
-export const headsOf = (entries) =>
-  entries.flatMap((entry) => [
-    entry.proof,
-    ...anchorsOf(entry).map((head) => log.parse(head.get("proof"))),
-    ...(entry.part.has("stamp") ? [log.parse(entry.part.get("stamp").get("proof"))] : []),
-  ]);
+/** The heads that these were checked against; those of anchors and stamps where all of them hold. */
+export const headsOf = (entries, areAllGood) =>
+  entries.flatMap((entry) => [entry.proof, ...(areAllGood ? furtherHeads(entry) : [])]);
+
+const furtherHeads = (entry) =>
+  [...anchorsOf(entry), ...(entry.part.has("stamp") ? [entry.part.get("stamp")] : [])].map((one) =>
+    log.parse(one.get("proof")),
+  );
 
 /** Whether chains are said to keep every entry. */
 export const areAnchored = (entries) => entries.every((entry) => anchorsOf(entry).length > 0);

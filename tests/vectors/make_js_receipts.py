@@ -203,7 +203,8 @@ def entry(named: dict[str, Any], *, index: int = 33, size: int = 67) -> dict[str
 
 
 def logged(made: dict[str, Any], events: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    entries = [entry(named, index=at, size=70 + at) for at, named in enumerate(events)]
+    first = 70 + 10 * len(events)  # no two kinds in logs of one size, since each is in its own
+    entries = [entry(named, index=at, size=first + at) for at, named in enumerate(events)]
     return {**made, "log": {"entries": entries}}
 
 
