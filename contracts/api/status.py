@@ -23,8 +23,8 @@ class Newest(Public):
 class Version(Public):
     """One version of a list, as long as it is kept."""
 
-    def get(self, request: HttpRequest, list_id: str, number: int) -> HttpResponse:
-        found = status_lists.version(_parsed(list_id), number)
+    def get(self, request: HttpRequest, list_id: str, version: int) -> HttpResponse:
+        found = status_lists.version(_parsed(list_id), version)
         return _answer(request, found, "public, max-age=86400, immutable")
 
 

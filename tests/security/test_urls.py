@@ -16,6 +16,8 @@ _DOCUMENT = Path(__file__).parents[2] / "docs" / "api" / "openapi.yaml"
 QUERY = {"after", "limit", "split", "case"}
 #: Of the log of commitments, which is open to everybody: numbers, and places in its tree.
 LOG = {"generation", "tile"}
+#: Of status lists, open as well: a random id, and how often the list was published.
+STATUS = {"list_id", "version"}
 PERSONAL = re.compile(
     r"e?mail|phone|name|birth|address|reference|customer|number|value|search|^q$|filter|text"
 )
@@ -49,7 +51,7 @@ class TestRoutes:
 
         assert len(found) > 30
         assert named
-        assert named <= {f"{kind.name.lower()}_id" for kind in PublicId} | LOG
+        assert named <= {f"{kind.name.lower()}_id" for kind in PublicId} | LOG | STATUS
 
     def test_have_no_word_for_what_identifies_a_person(self) -> None:
         assert [r for r in routes() if not PAGES.match(r) and PERSONAL.search(r)] == []
