@@ -156,11 +156,11 @@ class TestDumpAndStreamCredential:
         assert thief.documents(old) == {b"stays"}
 
     def test_without_the_credential_open_nothing(self, world: World, tmp_path: Path) -> None:
-        world.consent(person(world, "consents"))
+        world.consent(person(world, "says-yes"))
 
         dump = dumps.take(tmp_path / "now.sql")
 
-        assert b"consents" not in dump.read_bytes()
+        assert b"says-yes" not in dump.read_bytes()
         values = {dumps.binary(row["wrapped"]) for row in dumps.rows(dump, "vault_keygrant")}
         keys = {value[start : start + 32] for value in values for start in range(len(value) - 31)}
         assert not [document for key in keys for document in _readable(dump, key)]
